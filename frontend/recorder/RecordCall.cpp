@@ -1,0 +1,354 @@
+//===- RecordCall.cpp - One call of an op -----------------------------------===//
+//
+// Binds arguments to the op's signature, converts them, makes the parameters of
+// a layer, infers the result's type. Every mistake in a call is reported.
+//
+//===----------------------------------------------------------------------===//
+
+#include "frontend/recorder/Arguments.h"
+#include "frontend/recorder/RecorderImpl.h"
+
+#include "compiler/ir/Support.h"
+
+#include "mlir/IR/Verifier.h"
+
+using namespace mlir;
+
+namespace fm {
+
+namespace {
+/// A call being bound to a signature.
+struct BoundCall {
+  std::vector<std::vector<const Argument *>> given; ///< a list a parameter
+  std::string name;                                 ///< of the layer
+  bool failed = false;
+};
+} // namespace
+
+static const OpSignature *findSignature(const std::string &op) {
+  for (const OpSignature &signature : Recorder::signatures())
+    if (signature.name == op)
+      return &signature;
+  return nullptr;
+}
+
+static bool isTensor(const OpSignature::Parameter &parameter) {
+  return StringRef(parameter.type).starts_with("tensor");
+}
+static bool isVariadic(const OpSignature::Parameter &parameter) {
+  return parameter.type == "tensor...";
+}
+
+static std::string usage(const OpSignature &signature) {
+  std::string text = signature.name + "(";
+  for (auto [i, parameter] : llvm::enumerate(signature.parameters))
+    text += (i ? ", " : "") + parameter.name +
+            (parameter.required ? "" : " = " + parameter.defaultValue);
+  return text + ")";
+}
+
+/// Distributes the arguments over the parameters.
+static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
+                      const std::vector<Argument> &arguments, bool hasName, const Location &loc) {
+  BoundCall call;
+  call.given.resize(signature.parameters.size());
+  size_t next = 0;
+  auto fail = [&](const Location &at, std::string message) {
+    diagnostics.error(at, signature.name + ": " + message);
+    diagnostics.note(at, "use it as " + usage(signature));
+    call.failed = true;
+  };
+  for (const Argument &argument : arguments) {
+    if (argument.name.empty()) {
+      if (next >= signature.parameters.size()) {
+        fail(argument.location, "too many arguments, at most " +
+                                    std::to_string(signature.parameters.size()) + " expected");
+        break;
+      }
+      const auto &parameter = signature.parameters[next];
+      // A variadic parameter takes tensors until something else comes.
+      if (isVariadic(parameter) && !std::holds_alternative<Tensor>(argument.value.data)) {
+        if (auto *list = std::get_if<List>(&argument.value.data); !list)
+          ++next;
+      }
+      if (next >= signature.parameters.size()) {
+        fail(argument.location, "expected a tensor, got " + describe(argument.value));
+        break;
+      }
+      call.given[next].push_back(&argument);
+      if (!isVariadic(signature.parameters[next]))
+        ++next;
+      continue;
+    }
+    if (argument.name == "name" && hasName) {
+      if (auto *text = std::get_if<std::string>(&argument.value.data))
+        call.name = *text;
+      else if (auto *symbol = std::get_if<Symbol>(&argument.value.data))
+        call.name = symbol->name;
+      else
+        fail(argument.location, "'name' must be a string, is " + describe(argument.value));
+      continue;
+    }
+    std::vector<std::string> names;
+    size_t index = 0;
+    for (; index < signature.parameters.size(); ++index) {
+      names.push_back(signature.parameters[index].name);
+      if (names.back() == argument.name)
+        break;
+    }
+    if (index == signature.parameters.size()) {
+      if (hasName)
+        names.push_back("name");
+      std::string near = nearest(argument.name, names);
+      fail(argument.location, "no argument '" + argument.name + "'" +
+                                  (near.empty() ? "" : "; did you mean '" + near + "'?"));
+      continue;
+    }
+    if (!call.given[index].empty() && !isVariadic(signature.parameters[index])) {
+      fail(argument.location, "'" + argument.name + "' is given twice");
+      continue;
+    }
+    call.given[index].push_back(&argument);
+  }
+  for (auto [i, parameter] : llvm::enumerate(signature.parameters))
+    if (parameter.required && call.given[i].empty() && !call.failed)
+      fail(loc, "argument '" + parameter.name + "' is missing");
+  return call;
+}
+
+std::optional<std::vector<mlir::Value>>
+Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value> inputs,
+                                DictionaryAttr attributes, const std::string &given,
+                                const Location &loc) {
+  auto specs = op.getInterface<ir::LayerOpInterface>()->getParameterSpecs(
+      locate(loc), ValueRange(inputs).getTypes(), attributes);
+  if (mlir::failed(specs))
+    return std::nullopt;
+  Scope &scope = scopes.back();
+  std::string base = op.stripDialect().str();
+  std::string name = given;
+  if (name.empty()) {
+    do
+      name = base + "_" + std::to_string(++scope.counters[base]);
+    while (!scope.reentered && layers.count(scope.path + name));
+  }
+  std::string path = scope.path + name;
+  auto [it, isNew] = layers.try_emplace(path);
+  Layer &layer = it->second;
+  if (isNew) {
+    layer.op = base;
+    layer.named = !given.empty();
+    layer.location = loc;
+    for (const ir::ParameterSpec &spec : *specs)
+      layer.parameters.push_back(builder.create<ir::ParameterOp>(
+          locate(loc), spec.type, path + "." + spec.name, spec.init, spec.fanIn, spec.fanOut,
+          spec.state, false));
+    return layer.parameters;
+  }
+  // The same weights again: they must fit.
+  auto refuse = [&](std::string message) {
+    diagnostics.error(loc, message);
+    diagnostics.note(layer.location, "the first '" + path + "' is here");
+    return std::nullopt;
+  };
+  if (!layer.named && !given.empty())
+    return refuse(base + ": the name '" + path + "' is that of a layer without a name; give that one a name to share its weights");
+  if (layer.op != base)
+    return refuse(base + ": '" + path + "' is a " + layer.op + " already");
+  bool fits = layer.parameters.size() == specs->size();
+  for (size_t i = 0; fits && i < specs->size(); ++i) {
+    if (layer.parameters[i].getType() == (*specs)[i].type)
+      continue;
+    return refuse(base + ": shared '" + path + "." + (*specs)[i].name + "' is " +
+                  ir::toString(layer.parameters[i].getType()) + ", needed is " +
+                  ir::toString((*specs)[i].type));
+  }
+  if (!fits)
+    return refuse(base + ": '" + path + "' has " + std::to_string(layer.parameters.size()) +
+                  " parameters, needed are " + std::to_string(specs->size()));
+  return layer.parameters;
+}
+
+/// Attributes of a call: given values, else defaults. A default that names
+/// another parameter takes its value.
+static std::optional<DictionaryAttr> convertAttributes(MLIRContext *context, Diagnostics &diagnostics,
+                                                       const OpSignature &signature,
+                                                       const BoundCall &call) {
+  NamedAttrList attributes;
+  bool failed = false;
+  for (auto [i, parameter] : llvm::enumerate(signature.parameters)) {
+    if (isTensor(parameter))
+      continue;
+    std::string message;
+    if (!call.given[i].empty()) {
+      const Argument &argument = *call.given[i].front();
+      if (Attribute attr = convertArgument(context, parameter.type, argument.value, message)) {
+        attributes.set(parameter.name, attr);
+        continue;
+      }
+      diagnostics.error(argument.location, signature.name + ": '" + parameter.name + "': " + message);
+      failed = true;
+      continue;
+    }
+    if (Attribute same = attributes.get(parameter.defaultValue)) {
+      attributes.set(parameter.name, same);
+      continue;
+    }
+    Attribute attr = convertArgument(context, parameter.type, parseDefault(parameter.defaultValue), message);
+    if (!attr && !failed)
+      llvm::report_fatal_error(llvm::Twine("signature of ") + signature.name + ": " + message);
+    attributes.set(parameter.name, attr);
+  }
+  if (failed)
+    return std::nullopt;
+  return attributes.getDictionary(context);
+}
+
+Tensor Recorder::call(const std::string &op, const std::vector<Argument> &arguments,
+                      const Location &loc) {
+  Impl &s = *state;
+  MLIRContext *context = s.ownContext.get();
+  const OpSignature *signature = findSignature(op);
+  if (!signature) {
+    std::vector<std::string> names;
+    for (const OpSignature &candidate : signatures())
+      names.push_back(candidate.name);
+    s.diagnostics.error(loc, "unknown op '" + op + "'");
+    std::string near = nearest(op, names);
+    if (!near.empty())
+      s.diagnostics.note(loc, "did you mean '" + near + "'?");
+    return {};
+  }
+  auto name = *RegisteredOperationName::lookup("fm." + op, context);
+  bool isLayer = name.hasInterface<ir::LayerOpInterface>();
+  BoundCall call = bind(s.diagnostics, *signature, arguments, isLayer, loc);
+  if (call.failed)
+    return {};
+
+  // Operands. A number takes the type of the first tensor.
+  SmallVector<mlir::Value> operands;
+  SmallVector<std::pair<size_t, double>> numbers;
+  bool silent = false, bad = false;
+  Type element;
+  auto addOperand = [&](const Value &value, const OpSignature::Parameter &parameter, const Location &at) {
+    if (auto *tensor = std::get_if<Tensor>(&value.data)) {
+      if (tensor->isError()) {
+        silent = true;
+        return;
+      }
+      operands.push_back(s.tensors[tensor->id]);
+      if (!element)
+        element = getElementTypeOrSelf(operands.back().getType());
+      return;
+    }
+    bool isNumber = std::holds_alternative<Int>(value.data) || std::holds_alternative<double>(value.data);
+    if (isNumber && !isVariadic(parameter)) {
+      auto *integer = std::get_if<Int>(&value.data);
+      numbers.push_back({operands.size(), integer ? double(integer->value) : std::get<double>(value.data)});
+      operands.push_back({});
+      return;
+    }
+    s.diagnostics.error(at, op + ": '" + parameter.name + "': expected a tensor, got " + describe(value));
+    bad = true;
+  };
+  for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
+    if (!isTensor(parameter))
+      continue;
+    for (const Argument *argument : call.given[i]) {
+      auto *list = std::get_if<List>(&argument->value.data);
+      if (list && isVariadic(parameter))
+        for (const Value &item : *list)
+          addOperand(item, parameter, argument->location);
+      else
+        addOperand(argument->value, parameter, argument->location);
+    }
+  }
+  auto attributes = convertAttributes(context, s.diagnostics, *signature, call);
+  if (silent || bad || !attributes)
+    return {};
+  mlir::Location location = s.locate(loc);
+  if (!element && !numbers.empty()) {
+    s.diagnostics.error(loc, op + ": needs a tensor, got numbers only");
+    return {};
+  }
+  for (auto [index, number] : numbers) {
+    auto scalar = RankedTensorType::get({}, element);
+    bool isInteger = isa<IntegerType>(element);
+    if (isInteger && number != double(int64_t(number))) {
+      s.diagnostics.error(loc, op + ": the number " + describe({number}) + " does not fit a tensor of " + ir::toString(element));
+      return {};
+    }
+    Attribute value = isInteger ? Attribute(IntegerAttr::get(element, int64_t(number)))
+                                : Attribute(FloatAttr::get(element, number));
+    operands[index] = s.builder.create<ir::ConstantOp>(location, DenseElementsAttr::get(scalar, value));
+  }
+
+  // What inference and parameter making report belongs to this call.
+  bool reported = false;
+  ScopedDiagnosticHandler handler(context, [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+      s.diagnostics.error(loc, diagnostic.str());
+      reported = true;
+    }
+    return success();
+  });
+  if (isLayer) {
+    for (mlir::Value operand : operands)
+      if (!isa<FloatType>(getElementTypeOrSelf(operand.getType()))) {
+        s.diagnostics.error(loc, op + ": needs a tensor of f32 or f64, got " + ir::toString(operand.getType()));
+        return {};
+      }
+    auto parameters = s.layerParameters(name, operands, *attributes, call.name, loc);
+    if (!parameters)
+      return {};
+    operands.append(parameters->begin(), parameters->end());
+  }
+  SmallVector<Type> types;
+  auto *inference = name.getInterface<InferTypeOpInterface>();
+  OperationState operation(location, name.getStringRef());
+  operation.addOperands(operands);
+  operation.addAttributes(attributes->getValue());
+  if (mlir::failed(inference->inferReturnTypes(context, location, operands, *attributes,
+                                               OpaqueProperties(nullptr), {}, types)))
+    return {};
+  operation.addTypes(types);
+  Operation *created = s.builder.create(operation);
+  if (mlir::failed(mlir::verify(created))) {
+    created->erase();
+    if (!reported)
+      s.diagnostics.error(loc, op + ": operands of these types are not accepted");
+    return {};
+  }
+  return s.add(created->getResult(0));
+}
+
+void Recorder::train(const std::string &optimizer, const std::vector<Argument> &arguments,
+                     const Location &loc) {
+  Impl &s = *state;
+  if (s.trainLocation) {
+    s.diagnostics.error(loc, "a model is trained by one optimizer");
+    s.diagnostics.note(*s.trainLocation, "the first is here");
+    return;
+  }
+  s.trainLocation = loc;
+  const OpSignature *signature = findSignature(optimizer);
+  if (!signature || signature->category != "optimizer") {
+    std::vector<std::string> names;
+    for (const OpSignature &candidate : signatures())
+      if (candidate.category == "optimizer")
+        names.push_back(candidate.name);
+    std::string near = nearest(optimizer, names);
+    s.diagnostics.error(loc, "'" + optimizer + "' is not an optimizer");
+    s.diagnostics.note(loc, near.empty() ? "optimizers are " + llvm::join(names, ", ")
+                                         : "did you mean '" + near + "'?");
+    return;
+  }
+  BoundCall call = bind(s.diagnostics, *signature, arguments, false, loc);
+  if (call.failed)
+    return;
+  auto options = convertAttributes(s.ownContext.get(), s.diagnostics, *signature, call);
+  if (options)
+    s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options, ArrayAttr());
+}
+
+} // namespace fm

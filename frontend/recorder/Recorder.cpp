@@ -1,0 +1,264 @@
+//===- Recorder.cpp - Models, inputs, results, training ---------------------===//
+
+#include "frontend/recorder/Recorder.h"
+#include "frontend/recorder/Arguments.h"
+#include "frontend/recorder/RecorderImpl.h"
+
+#include "compiler/ir/Support.h"
+
+using namespace mlir;
+
+namespace fm {
+
+const char *toString(DType type) {
+  switch (type) {
+  case DType::F32: return "f32";
+  case DType::F64: return "f64";
+  case DType::I32: return "i32";
+  case DType::I64: return "i64";
+  case DType::Bool: return "bool";
+  }
+  llvm_unreachable("dtype");
+}
+
+std::string toString(const TensorType &type) {
+  std::string text = std::string(toString(type.dtype)) + "[";
+  for (size_t i = 0; i < type.shape.size(); ++i)
+    text += (i ? ", " : "") +
+            (type.shape[i].samples ? std::string("batch") : std::to_string(type.shape[i].value));
+  return text + "]";
+}
+
+Recorder::Impl::Impl(Diagnostics &diagnostics)
+    : diagnostics(diagnostics),
+      ownContext(std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED)),
+      builder(ownContext.get()) {
+  ownContext->loadDialect<ir::FmDialect>();
+  scopes.push_back({});
+}
+
+mlir::Location Recorder::Impl::locate(const Location &loc) {
+  return FileLineColLoc::get(ownContext.get(), loc.file.empty() ? "-" : loc.file, loc.line,
+                             loc.column);
+}
+
+Tensor Recorder::Impl::add(mlir::Value value) {
+  tensors.push_back(value);
+  return {int(tensors.size()) - 1};
+}
+
+Type Recorder::Impl::elementType(DType type) {
+  switch (type) {
+  case DType::F32: return builder.getF32Type();
+  case DType::F64: return builder.getF64Type();
+  case DType::I32: return builder.getI32Type();
+  case DType::I64: return builder.getI64Type();
+  case DType::Bool: return builder.getI1Type();
+  }
+  llvm_unreachable("dtype");
+}
+
+RankedTensorType Recorder::Impl::tensorType(const TensorType &type) {
+  SmallVector<int64_t> shape;
+  for (const Int &dim : type.shape)
+    shape.push_back(dim.samples ? ShapedType::kDynamic : dim.value);
+  return RankedTensorType::get(shape, elementType(type.dtype));
+}
+
+/// Names of entry arguments end up in a C header.
+static bool isReservedWord(StringRef name) {
+  static const char *const words[] = {
+#define FM_WORDS(...) #__VA_ARGS__
+      FM_WORDS(alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
+               const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
+               default delete do double dynamic_cast else enum explicit export extern false float for friend
+               goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
+               private protected public register reinterpret_cast requires restrict return short signed sizeof
+               static static_assert static_cast struct switch template this thread_local throw true try
+               typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq)
+#undef FM_WORDS
+  };
+  SmallVector<StringRef> split;
+  StringRef(words[0]).split(split, ' ');
+  return llvm::is_contained(split, name);
+}
+
+bool Recorder::Impl::checkName(const std::string &what, const std::string &name,
+                               const Location &loc) {
+  bool identifier = !name.empty() && (llvm::isAlpha(name[0]) || name[0] == '_');
+  for (char c : name)
+    identifier &= llvm::isAlnum(c) || c == '_';
+  if (!identifier) {
+    diagnostics.error(loc, what + " name '" + name + "' is not an identifier");
+    return false;
+  }
+  if (isReservedWord(name)) {
+    diagnostics.error(loc, what + " name '" + name + "' is a reserved word of C or C++, and names appear in the generated header");
+    return false;
+  }
+  auto [it, isNew] = names.try_emplace(name, loc);
+  if (!isNew) {
+    diagnostics.error(loc, what + " '" + name + "' has a name that is taken");
+    diagnostics.note(it->second, "the first '" + name + "' is here");
+  }
+  return isNew;
+}
+
+Recorder::Recorder(Diagnostics &diagnostics) : state(std::make_unique<Impl>(diagnostics)) {}
+Recorder::~Recorder() = default;
+Diagnostics &Recorder::diagnostics() { return state->diagnostics; }
+
+void Recorder::beginModel(const std::string &name, int64_t batch, const Location &loc) {
+  Impl &s = *state;
+  s.moduleOp = ModuleOp::create(s.locate(loc));
+  s.builder.setInsertionPointToStart(s.moduleOp->getBody());
+  s.model = s.builder.create<ir::ModelOp>(s.locate(loc), name, std::max<int64_t>(batch, 1));
+  s.builder.setInsertionPointToStart(&s.model.getBody().emplaceBlock());
+  if (isReservedWord(name))
+    s.diagnostics.error(loc, "model name '" + name + "' is a reserved word of C or C++, and names appear in the generated header");
+  if (batch < 1)
+    s.diagnostics.error(loc, "batch must be at least 1, is " + std::to_string(batch));
+}
+
+Tensor Recorder::input(const std::string &name, const TensorType &type, bool withGradient,
+                       const Location &loc) {
+  Impl &s = *state;
+  if (!s.checkName("input", name, loc))
+    return {};
+  if (withGradient && type.dtype != DType::F32 && type.dtype != DType::F64) {
+    s.diagnostics.error(loc, "input '" + name + "': a gradient needs f32 or f64, the input is " + toString(type));
+    return {};
+  }
+  return s.add(s.builder.create<ir::ModelInputOp>(s.locate(loc), s.tensorType(type), name, withGradient));
+}
+
+Tensor Recorder::target(const std::string &name, const TensorType &type, const Location &loc) {
+  Impl &s = *state;
+  if (!s.checkName("target", name, loc))
+    return {};
+  return s.add(s.builder.create<ir::ModelTargetOp>(s.locate(loc), s.tensorType(type), name));
+}
+
+void Recorder::pushScope(const std::string &base, const std::string &given, const Location &loc) {
+  Impl &s = *state;
+  std::string parent = s.scopes.back().path;
+  bool parentShared = s.scopes.back().reentered;
+  std::string name = given;
+  if (name.empty()) {
+    do
+      name = base + "_" + std::to_string(++s.scopes.back().counters[base]);
+    while (!parentShared && s.scopeUses.count(parent + name));
+  }
+  bool seen = s.scopeUses[parent + name]++ > 0;
+  s.scopes.push_back({parent + name + ".", seen, {}});
+}
+void Recorder::popScope() { state->scopes.pop_back(); }
+
+void Recorder::output(const std::string &name, Tensor value, const Location &loc) {
+  Impl &s = *state;
+  if (!s.checkName("output", name, loc) || value.isError())
+    return;
+  s.builder.create<ir::ModelOutputOp>(s.locate(loc), name, s.tensors[value.id]);
+}
+
+/// A loss or a metric: one number.
+static bool checkScalar(Recorder::Impl &s, const char *what, mlir::Value value, const Location &loc) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getRank() == 0 && isa<FloatType>(type.getElementType()))
+    return true;
+  s.diagnostics.error(loc, std::string(what) + " must be a single number, is " + ir::toString(type));
+  s.diagnostics.note(loc, "reduce it with mean(...) or sum(...)");
+  return false;
+}
+
+void Recorder::loss(const std::string &name, Tensor value, const Location &loc) {
+  Impl &s = *state;
+  if (s.lossLocation) {
+    s.diagnostics.error(loc, "a model has one loss");
+    s.diagnostics.note(*s.lossLocation, "the first is here; add the two, with weights");
+    return;
+  }
+  s.lossLocation = loc;
+  if (value.isError() || !checkScalar(s, "a loss", s.tensors[value.id], loc))
+    return;
+  s.builder.create<ir::ModelLossOp>(s.locate(loc), name, s.tensors[value.id]);
+}
+
+void Recorder::metric(const std::string &name, Tensor value, const Location &loc) {
+  Impl &s = *state;
+  if (!s.checkName("metric", name, loc) || value.isError() ||
+      !checkScalar(s, "a metric", s.tensors[value.id], loc))
+    return;
+  s.builder.create<ir::ModelMetricOp>(s.locate(loc), name, s.tensors[value.id]);
+}
+
+void Recorder::trainOnly(const std::string &pattern, const Location &loc) {
+  state->only.push_back({pattern, loc});
+}
+
+/// `*` stands for any characters.
+static bool matches(StringRef pattern, StringRef name) {
+  if (pattern.empty())
+    return name.empty();
+  if (pattern[0] == '*') {
+    for (size_t i = 0; i <= name.size(); ++i)
+      if (matches(pattern.drop_front(), name.drop_front(i)))
+        return true;
+    return false;
+  }
+  return !name.empty() && pattern[0] == name[0] && matches(pattern.drop_front(), name.drop_front());
+}
+
+bool Recorder::endModel(const Location &loc) {
+  Impl &s = *state;
+  if (s.trainLocation && !s.lossLocation) {
+    s.diagnostics.error(*s.trainLocation, "train needs a loss, and the model has none");
+    s.diagnostics.note(*s.trainLocation, "add one, such as: loss cross_entropy(logits, label)");
+  }
+  std::vector<std::string> names;
+  std::vector<bool> used(s.only.size());
+  s.model.walk([&](ir::ParameterOp parameter) {
+    names.push_back(parameter.getName().str());
+    bool trained = !parameter.getState() && s.only.empty();
+    for (auto [i, only] : llvm::enumerate(s.only))
+      if (matches(only.pattern, parameter.getName())) {
+        used[i] = true;
+        trained |= !parameter.getState();
+      }
+    parameter.setTrained(trained);
+  });
+  for (auto [i, only] : llvm::enumerate(s.only)) {
+    if (used[i] || s.diagnostics.hasErrors())
+      continue;
+    s.diagnostics.error(only.location, "no parameter is called '" + only.pattern + "'");
+    std::string near = nearest(only.pattern, names);
+    if (!near.empty())
+      s.diagnostics.note(only.location, "did you mean '" + near + "'?");
+    else if (!names.empty())
+      s.diagnostics.note(only.location, "the parameters are " + llvm::join(names, ", "));
+  }
+  bool yields = s.lossLocation.has_value();
+  s.model.walk([&](ir::ModelOutputOp) { yields = true; });
+  if (!yields && !s.diagnostics.hasErrors()) {
+    s.diagnostics.error(loc, "the model has neither an output nor a loss");
+    s.diagnostics.note(loc, "add one, such as: output y = softmax(x)");
+  }
+  return !s.diagnostics.hasErrors();
+}
+
+TensorType Recorder::typeOf(Tensor tensor) const {
+  auto type = cast<RankedTensorType>(state->tensors[tensor.id].getType());
+  TensorType result;
+  Type element = type.getElementType();
+  result.dtype = element.isF64()         ? DType::F64
+                 : element.isF32()       ? DType::F32
+                 : element.isInteger(64) ? DType::I64
+                 : element.isInteger(32) ? DType::I32
+                                         : DType::Bool;
+  for (int64_t size : type.getShape())
+    result.shape.push_back(ShapedType::isDynamic(size) ? Int{int64_t(state->model.getBatch()), true}
+                                                       : Int{size, false});
+  return result;
+}
+
+} // namespace fm
