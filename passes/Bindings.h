@@ -1,0 +1,38 @@
+//===- Bindings.h - What arguments and results of an entry are ---------------===//
+//
+// Entry functions name what each argument and result is by an `fm.binding`
+// attribute. Persistent scalars have fixed names.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_PASSES_BINDINGS_H
+#define FM_PASSES_BINDINGS_H
+
+#include "compiler/ir/Dialect.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace fm {
+
+inline constexpr llvm::StringLiteral kBinding = "fm.binding";
+
+// Persistent scalars of a model that trains.
+inline constexpr llvm::StringLiteral kLearningRate = "train.learning_rate";
+inline constexpr llvm::StringLiteral kStep = "train.step";   ///< updates so far
+inline constexpr llvm::StringLiteral kSeed = "train.seed";   ///< of dropout
+inline constexpr llvm::StringLiteral kDraws = "train.draws"; ///< training passes so far
+
+inline ir::BindingAttr argumentBinding(mlir::func::FuncOp function, unsigned i) {
+  return function.getArgAttrOfType<ir::BindingAttr>(i, kBinding);
+}
+inline ir::BindingAttr resultBinding(mlir::func::FuncOp function, unsigned i) {
+  return function.getResultAttrOfType<ir::BindingAttr>(i, kBinding);
+}
+/// Whether the instance's memory holds it between calls.
+inline bool isPersistent(ir::BindingKind kind) {
+  return kind == ir::BindingKind::Parameter ||
+         kind == ir::BindingKind::Optimizer || kind == ir::BindingKind::State;
+}
+
+} // namespace fm
+
+#endif // FM_PASSES_BINDINGS_H

@@ -1,0 +1,376 @@
+//===- FormKernels.cpp - linalg ops into fm.kernel regions ----------------------===//
+
+#include "passes/Bindings.h"
+#include "passes/Partition.h"
+#include "passes/Passes.h"
+#include "passes/Views.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace fm::passes {
+#define GEN_PASS_DEF_FMFORMKERNELS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+//===----------------------------------------------------------------------===//
+// What fusion wants to know of an op
+//===----------------------------------------------------------------------===//
+
+/// acc + a * b.
+bool isContraction(linalg::GenericOp op) {
+  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1)
+    return false;
+  auto add = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  return add && (add.getLhs().getDefiningOp<arith::MulFOp>() ||
+                 add.getRhs().getDefiningOp<arith::MulFOp>()) &&
+         op.getNumDpsInputs() == 2;
+}
+
+/// Loops over a window: some map adds two loop indices.
+bool isWindow(linalg::GenericOp op) {
+  if (op.getNumReductionLoops() == 0)
+    return false;
+  for (AffineMap map : op.getIndexingMapsArray())
+    for (AffineExpr expr : map.getResults()) {
+      int dims = 0;
+      expr.walk([&](AffineExpr inner) { dims += inner.getKind() == AffineExprKind::DimId; });
+      if (dims > 1)
+        return true;
+    }
+  return false;
+}
+
+FusionNode::Copy copyOf(linalg::GenericOp op) {
+  if (op.getNumReductionLoops() != 0)
+    return FusionNode::Copy::Never;
+  Block &body = *op.getBody();
+  if (isa<BlockArgument>(body.getTerminator()->getOperand(0)) && body.getOperations().size() == 1)
+    return FusionNode::Copy::Free;
+  // A few operations without a function call or a computed read, on few tensors.
+  int cost = 0;
+  for (Operation &inner : body.without_terminator()) {
+    if (isa<math::MathDialect>(inner.getDialect()) || isa<tensor::ExtractOp>(inner))
+      return FusionNode::Copy::Never;
+    if (!isa<arith::ConstantOp>(inner))
+      ++cost;
+  }
+  bool scalar = op.getNumLoops() == 0;
+  return cost <= 4 && (scalar || op.getNumDpsInputs() <= 1) ? FusionNode::Copy::Cheap
+                                                           : FusionNode::Copy::Never;
+}
+
+/// Numbers for shapes.
+class ShapeClasses {
+public:
+  int of(ArrayRef<int64_t> shape) {
+    auto [it, isNew] = numbers.try_emplace(std::vector<int64_t>(shape), int(numbers.size()));
+    return it->second;
+  }
+
+private:
+  std::map<std::vector<int64_t>, int> numbers;
+};
+
+class KernelFormer {
+public:
+  KernelFormer(func::FuncOp function, bool fuse) : function(function), fuse(fuse) {}
+
+  unsigned run() {
+    ownResults();
+    collect();
+    auto anti = antiDependences();
+    std::vector<std::pair<int, int>> violated;
+    Partition result = partition(nodes, fuse, anti, violated);
+    if (!violated.empty()) {
+      // An update that must come before a reader goes by way of a copy.
+      detach(violated);
+      nodes.clear();
+      ops.clear();
+      numberOf.clear();
+      violated.clear();
+      collect();
+      result = partition(nodes, fuse, antiDependences(), violated);
+      assert(violated.empty() && "a copy at the end has no later reader");
+    }
+    build(result);
+    return result.kernels.size();
+  }
+
+private:
+  /// Every returned value becomes a generic's result of its own.
+  void ownResults() {
+    auto ret = cast<func::ReturnOp>(function.getBody().front().getTerminator());
+    llvm::SmallPtrSet<void *, 8> claimed;
+    for (OpOperand &operand : ret->getOpOperands()) {
+      Value root = viewRoot(operand.get());
+      if (!root.getDefiningOp<linalg::GenericOp>() || !claimed.insert(root.getAsOpaquePointer()).second)
+        operand.set(copyBefore(ret, operand.get()));
+    }
+  }
+
+  Value copyBefore(Operation *at, Value value) {
+    OpBuilder builder(at);
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<Value> dynamic(type.getNumDynamicDims(), function.getArgument(0));
+    Value empty = builder.create<tensor::EmptyOp>(value.getLoc(), type, dynamic);
+    AffineMap identity = builder.getMultiDimIdentityMap(type.getRank());
+    SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+    auto copy = builder.create<linalg::GenericOp>(
+        value.getLoc(), type, value, empty, ArrayRef<AffineMap>{identity, identity}, iterators,
+        [](OpBuilder &b, Location loc, ValueRange args) { b.create<linalg::YieldOp>(loc, args[0]); });
+    return copy.getResult(0);
+  }
+
+  void collect() {
+    ShapeClasses classes;
+    for (auto op : function.getBody().front().getOps<linalg::GenericOp>()) {
+      int number = int(ops.size());
+      numberOf[op] = number;
+      ops.push_back(op);
+      FusionNode node;
+      node.kind = isContraction(op)                   ? FusionNode::Kind::Contraction
+                  : isWindow(op)                      ? FusionNode::Kind::Window
+                  : op.getNumReductionLoops() > 0     ? FusionNode::Kind::Reduction
+                                                      : FusionNode::Kind::Pointwise;
+      node.copy = copyOf(op);
+      node.loops = classes.of(cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges());
+      node.results = classes.of(cast<RankedTensorType>(op.getResult(0).getType()).getShape());
+      for (OpOperand *input : op.getDpsInputOperands()) {
+        AffineMap map = op.getMatchingIndexingMap(input);
+        addEdge(node, input->get(), map.isIdentity() ? FusionNode::Access::Identity
+                                                     : FusionNode::Access::Other);
+      }
+      op.getBody()->walk([&](tensor::ExtractOp extract) {
+        addEdge(node, extract.getTensor(), FusionNode::Access::Other);
+      });
+      for (Value result : op.getResults())
+        node.returned |= feedsView(result);
+      nodes.push_back(std::move(node));
+    }
+  }
+
+  void addEdge(FusionNode &node, Value value, FusionNode::Access access) {
+    auto producer = viewRoot(value).getDefiningOp<linalg::GenericOp>();
+    if (!producer)
+      return;
+    bool direct = value.getDefiningOp() == producer;
+    node.inputs.push_back({numberOf[producer], direct ? access : FusionNode::Access::Other});
+  }
+
+  /// Returned, or read through a reshape: it must exist in memory.
+  bool feedsView(Value value) {
+    return llvm::any_of(value.getUsers(), [](Operation *user) {
+      return isa<func::ReturnOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(user);
+    });
+  }
+
+  /// Readers of a persistent tensor, and the op whose result replaces it.
+  std::vector<std::pair<int, int>> antiDependences() {
+    std::vector<std::pair<int, int>> result;
+    auto ret = function.getBody().front().getTerminator();
+    llvm::StringMap<BlockArgument> arguments;
+    for (BlockArgument argument : function.getArguments()) {
+      auto binding = argumentBinding(function, argument.getArgNumber());
+      if (binding && isPersistent(binding.getKind()))
+        arguments[binding.getName()] = argument;
+    }
+    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+      auto binding = resultBinding(function, i);
+      if (!isPersistent(binding.getKind()) || !arguments.count(binding.getName()))
+        continue;
+      auto writer = viewRoot(value).getDefiningOp<linalg::GenericOp>();
+      for (linalg::GenericOp reader : readersOf(arguments[binding.getName()]))
+        if (reader != writer)
+          result.push_back({numberOf[reader], numberOf[writer]});
+    }
+    return result;
+  }
+
+  SmallVector<linalg::GenericOp> readersOf(Value value) {
+    SmallVector<linalg::GenericOp> result;
+    for (Operation *user : value.getUsers()) {
+      if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(user)) {
+        result.append(readersOf(user->getResult(0)));
+        continue;
+      }
+      Operation *op = user;
+      while (op && !isa<linalg::GenericOp>(op))
+        op = op->getParentOp();
+      if (op)
+        result.push_back(cast<linalg::GenericOp>(op));
+    }
+    return result;
+  }
+
+  void detach(ArrayRef<std::pair<int, int>> violated) {
+    auto ret = function.getBody().front().getTerminator();
+    DenseSet<Operation *> writers;
+    for (auto [reader, writer] : violated)
+      writers.insert(ops[writer]);
+    for (OpOperand &operand : ret->getOpOperands())
+      if (writers.contains(viewRoot(operand.get()).getDefiningOp()))
+        operand.set(copyBefore(ret, operand.get()));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Building
+  //===--------------------------------------------------------------------===//
+
+  void build(const Partition &result) {
+    Block &block = function.getBody().front();
+    OpBuilder builder(block.getTerminator());
+    copied = result.copied;
+    IRMapping mapping; // from the old op's values to kernel results and views
+    for (BlockArgument argument : block.getArguments())
+      mapping.map(argument, argument);
+    for (const auto &members : result.kernels)
+      buildKernel(builder, members, mapping);
+    for (OpOperand &operand : block.getTerminator()->getOpOperands())
+      operand.set(outside(builder, operand.get(), mapping));
+    // The old ops, last first; constants that kernels read were cloned.
+    SmallVector<Operation *> old;
+    for (Operation &op : block.without_terminator())
+      if (!made.contains(&op))
+        old.push_back(&op);
+    for (Operation *op : llvm::reverse(old))
+      op->erase();
+  }
+
+  /// `value` as seen between kernels: a kernel's result, a view, a constant.
+  Value outside(OpBuilder &builder, Value value, IRMapping &mapping) {
+    if (Value mapped = mapping.lookupOrNull(value))
+      return mapped;
+    Operation *op = value.getDefiningOp();
+    assert((isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, arith::ConstantOp>(op)) &&
+           "only views and constants stand between kernels");
+    for (Value operand : op->getOperands())
+      outside(builder, operand, mapping);
+    Operation *clone = builder.clone(*op, mapping);
+    made.insert(clone);
+    return mapping.lookup(value);
+  }
+
+  /// Whether an op is written again wherever it is used.
+  static bool isRepeated(Operation *op) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+      auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
+      return !dense || dense.isSplat();
+    }
+    return isa<tensor::EmptyOp, linalg::FillOp>(op);
+  }
+
+  void buildKernel(OpBuilder &builder, const std::vector<int> &members, IRMapping &mapping) {
+    llvm::SetVector<Operation *> inside;
+    for (int number : members)
+      inside.insert(ops[number]);
+    // What it reads from outside, in order of first use.
+    llvm::SetVector<Value> inputs;
+    std::function<void(Operation *)> scan = [&](Operation *op) {
+      op->walk([&](Operation *inner) {
+        for (Value operand : inner->getOperands()) {
+          Operation *source = operand.getDefiningOp();
+          if (source && (op->isProperAncestor(source) || inside.contains(source)))
+            continue;
+          if (auto argument = dyn_cast<BlockArgument>(operand);
+              argument && (argument.getOwner()->getParentOp() != function ||
+                           argument.getArgNumber() == 0))
+            continue;
+          if (source && isRepeated(source))
+            scan(source);
+          else
+            inputs.insert(operand);
+        }
+      });
+    };
+    for (Operation *op : inside)
+      scan(op);
+    SmallVector<Value> results, operands;
+    for (int number : members) {
+      if (copied[number])
+        continue; // whoever reads it has a copy
+      for (Value result : ops[number]->getResults())
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+              return !inside.contains(function.getBody().front().findAncestorOpInBlock(*user));
+            }))
+          results.push_back(result);
+    }
+    for (Value input : inputs)
+      operands.push_back(outside(builder, input, mapping));
+    auto kernel = builder.create<ir::KernelOp>(
+        ops[members.back()].getLoc(), ValueRange(results).getTypes(), function.getArgument(0),
+        operands, StringAttr(), inplaceOf(results, operands));
+    made.insert(kernel);
+    Block &body = kernel.getBody().emplaceBlock();
+    IRMapping inner;
+    inner.map(function.getArgument(0), body.addArgument(builder.getIndexType(), kernel.getLoc()));
+    for (Value input : inputs)
+      inner.map(input, body.addArgument(input.getType(), input.getLoc()));
+    OpBuilder bodyBuilder = OpBuilder::atBlockEnd(&body);
+    std::function<void(Operation *)> copy = [&](Operation *op) {
+      op->walk([&](Operation *nested) {
+        for (Value operand : nested->getOperands()) {
+          Operation *source = operand.getDefiningOp();
+          if (source && !inner.contains(operand) && isRepeated(source) && !op->isProperAncestor(source))
+            copy(source);
+        }
+      });
+      bodyBuilder.clone(*op, inner);
+    };
+    for (Operation *op : inside)
+      copy(op);
+    SmallVector<Value> yields;
+    for (Value result : results)
+      yields.push_back(inner.lookup(result));
+    bodyBuilder.create<ir::YieldOp>(kernel.getLoc(), yields);
+    for (auto [from, to] : llvm::zip(results, kernel.getResults()))
+      mapping.map(from, to);
+  }
+
+  /// For each result, the input of the same persistent tensor, or -1.
+  DenseI64ArrayAttr inplaceOf(ArrayRef<Value> results, ArrayRef<Value> operands) {
+    SmallVector<int64_t> inplace;
+    for (Value result : results) {
+      int64_t input = -1;
+      for (OpOperand &use : result.getUses()) {
+        if (!isa<func::ReturnOp>(use.getOwner()))
+          continue;
+        auto binding = resultBinding(function, use.getOperandNumber());
+        if (!isPersistent(binding.getKind()))
+          continue;
+        for (auto [i, operand] : llvm::enumerate(operands)) {
+          auto argument = dyn_cast<BlockArgument>(operand);
+          if (argument && argumentBinding(function, argument.getArgNumber()) == binding)
+            input = i;
+        }
+      }
+      inplace.push_back(input);
+    }
+    return DenseI64ArrayAttr::get(function.getContext(), inplace);
+  }
+
+  func::FuncOp function;
+  bool fuse;
+  std::vector<FusionNode> nodes;
+  SmallVector<linalg::GenericOp> ops;
+  DenseMap<Operation *, int> numberOf;
+  DenseSet<Operation *> made;
+  std::vector<bool> copied;
+};
+
+struct FormKernels : impl::FmFormKernelsBase<FormKernels> {
+  using Base::Base;
+  void runOnOperation() override {
+    numKernels += KernelFormer(getOperation(), fuse).run();
+  }
+};
+
+} // namespace
+} // namespace fm::passes

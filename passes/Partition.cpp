@@ -1,0 +1,300 @@
+//===- Partition.cpp - Which ops run together as one kernel --------------------===//
+
+#include "passes/Partition.h"
+
+#include <algorithm>
+#include <cassert>
+#include <set>
+
+namespace fm::passes {
+
+namespace {
+
+using Kind = FusionNode::Kind;
+using Copy = FusionNode::Copy;
+using Access = FusionNode::Access;
+
+class Partitioner {
+public:
+  Partitioner(const std::vector<FusionNode> &nodes, bool fuse)
+      : nodes(nodes), fuse(fuse), groupOf(nodes.size(), -1), consumers(nodes.size()) {
+    for (int v = 0; v < int(nodes.size()); ++v)
+      for (const auto &edge : nodes[v].inputs)
+        consumers[edge.producer].push_back(v);
+  }
+
+  Partition run(const std::vector<std::pair<int, int>> &mustPrecede,
+                std::vector<std::pair<int, int>> &violated) {
+    for (int v = 0; v < int(nodes.size()); ++v)
+      if (!isCopied(v))
+        place(v);
+    return order(mustPrecede, violated);
+  }
+
+private:
+  struct Group {
+    std::vector<int> members; ///< without copies
+    int results;              ///< shape class of what it yields
+    bool anchored = false;
+    bool contraction = false;
+    bool windowed = false;    ///< a window follows its contraction
+    bool dead = false;        ///< merged into another
+  };
+
+  /// Whether every consumer gets its own copy of v.
+  bool isCopied(int v) const {
+    const FusionNode &node = nodes[v];
+    if (!fuse || node.returned || node.copy == Copy::Never || consumers[v].empty())
+      return false;
+    if (node.copy == Copy::Free)
+      return true;
+    return std::none_of(consumers[v].begin(), consumers[v].end(), [&](int c) {
+      return nodes[c].kind == Kind::Contraction ||
+             // A copied consumer may itself end up in a contraction.
+             (nodes[c].copy == Copy::Free && isCopied(c));
+    });
+  }
+
+  /// Producers as seen through copies.
+  std::vector<FusionNode::Edge> effectiveInputs(int v) const {
+    std::vector<FusionNode::Edge> result;
+    for (const auto &edge : nodes[v].inputs) {
+      if (!isCopied(edge.producer)) {
+        result.push_back(edge);
+        continue;
+      }
+      for (auto inner : effectiveInputs(edge.producer))
+        result.push_back({inner.producer,
+                          edge.access == Access::Identity ? inner.access : Access::Other});
+    }
+    return result;
+  }
+  std::vector<int> effectiveConsumers(int v) const {
+    std::vector<int> result;
+    for (int c : consumers[v]) {
+      if (!isCopied(c)) {
+        result.push_back(c);
+        continue;
+      }
+      auto inner = effectiveConsumers(c);
+      result.insert(result.end(), inner.begin(), inner.end());
+    }
+    return result;
+  }
+
+  /// Whether a way leads from group `from` to group `to`, not counting a direct
+  /// membership.
+  bool reaches(int from, int to) const {
+    std::set<int> seen;
+    std::vector<int> work = {from};
+    while (!work.empty()) {
+      int g = work.back();
+      work.pop_back();
+      for (int v : groups[g].members)
+        for (int c : effectiveConsumers(v)) {
+          int next = groupOf[c];
+          if (next < 0 || next == g || !seen.insert(next).second)
+            continue;
+          if (next == to)
+            return true;
+          work.push_back(next);
+        }
+    }
+    return false;
+  }
+
+  /// v can join g if none of its other producers depends on g.
+  bool joins(int v, int g) const {
+    for (const auto &edge : effectiveInputs(v)) {
+      int other = groupOf[edge.producer];
+      if (other != g && reaches(g, other))
+        return false;
+    }
+    return true;
+  }
+
+  int newGroup(int v) {
+    const FusionNode &node = nodes[v];
+    groups.push_back({{v}, node.results, node.kind != Kind::Pointwise,
+                      node.kind == Kind::Contraction});
+    return groupOf[v] = int(groups.size()) - 1;
+  }
+  void add(int v, int g) {
+    groups[g].members.push_back(v);
+    groupOf[v] = g;
+  }
+
+  void place(int v) {
+    if (!fuse) {
+      newGroup(v);
+      return;
+    }
+    if (nodes[v].kind == Kind::Pointwise)
+      placePointwise(v);
+    else if (nodes[v].kind == Kind::Window && joinContraction(v))
+      return;
+    else
+      placeAnchor(v);
+  }
+
+  /// An epilogue of the group whose result it reads at its own place; the
+  /// latest anchored group first, since its result is then never stored.
+  void placePointwise(int v) {
+    int best = -1;
+    for (const auto &edge : effectiveInputs(v)) {
+      if (edge.access != Access::Identity)
+        continue;
+      int g = groupOf[edge.producer];
+      if (groups[g].results != nodes[v].results || nodes[edge.producer].results != nodes[v].results ||
+          !joins(v, g))
+        continue;
+      if (best < 0 || groups[g].anchored > groups[best].anchored ||
+          (groups[g].anchored == groups[best].anchored && g > best))
+        best = g;
+    }
+    if (best < 0)
+      newGroup(v);
+    else
+      add(v, best);
+  }
+
+  /// Pooling right behind a convolution whose result nobody else reads.
+  bool joinContraction(int v) {
+    auto inputs = effectiveInputs(v);
+    if (inputs.size() != 1)
+      return false;
+    int u = inputs.front().producer, g = groupOf[u];
+    Group &group = groups[g];
+    if (!group.contraction || group.windowed || nodes[u].returned ||
+        effectiveConsumers(u).size() != 1 || nodes[u].results != group.results)
+      return false;
+    // Only u leaves the group: every other member stays inside.
+    for (int member : group.members)
+      for (int c : effectiveConsumers(member))
+        if (groupOf[c] != g && !(member == u && c == v))
+          return false;
+    for (int member : group.members)
+      if (nodes[member].returned)
+        return false;
+    add(v, g);
+    groups[g].windowed = true;
+    groups[g].results = nodes[v].results;
+    return true;
+  }
+
+  /// A reduction takes in the pointwise groups that feed it alone.
+  void placeAnchor(int v) {
+    int g = newGroup(v);
+    if (nodes[v].kind != Kind::Reduction)
+      return;
+    for (const auto &edge : effectiveInputs(v)) {
+      int p = groupOf[edge.producer];
+      if (p == g || groups[p].anchored || edge.access != Access::Identity ||
+          groups[p].results != nodes[v].loops)
+        continue;
+      bool alone = true;
+      for (int member : groups[p].members) {
+        alone &= !nodes[member].returned;
+        for (int c : effectiveConsumers(member))
+          alone &= c == v || groupOf[c] == p;
+      }
+      if (!alone)
+        continue;
+      for (int member : groups[p].members)
+        add(member, g);
+      groups[p].members.clear();
+      groups[p].dead = true;
+    }
+  }
+
+  /// Kernels in order, copies put in.
+  Partition order(const std::vector<std::pair<int, int>> &mustPrecede,
+                  std::vector<std::pair<int, int>> &violated) {
+    std::vector<std::set<int>> after(groups.size());
+    for (int v = 0; v < int(nodes.size()); ++v) {
+      if (groupOf[v] < 0)
+        continue;
+      for (int c : effectiveConsumers(v))
+        if (groupOf[c] != groupOf[v])
+          after[groupOf[v]].insert(groupOf[c]);
+    }
+    auto path = [&](int from, int to) {
+      std::set<int> seen = {from};
+      std::vector<int> work = {from};
+      while (!work.empty()) {
+        int g = work.back();
+        work.pop_back();
+        if (g == to)
+          return true;
+        for (int next : after[g])
+          if (seen.insert(next).second)
+            work.push_back(next);
+      }
+      return false;
+    };
+    for (auto [reader, writer] : mustPrecede) {
+      int w = groupOf[writer];
+      std::vector<int> readers = {reader};
+      if (isCopied(reader))
+        readers = effectiveConsumers(reader);
+      for (int r : readers) {
+        int from = groupOf[r];
+        if (from == w)
+          continue;
+        if (path(w, from))
+          violated.push_back({reader, writer});
+        else
+          after[from].insert(w);
+      }
+    }
+    std::vector<int> missing(groups.size(), 0);
+    for (auto &next : after)
+      for (int g : next)
+        ++missing[g];
+    std::set<std::pair<int, int>> ready; // by first member, for a stable order
+    auto key = [&](int g) {
+      return std::make_pair(*std::min_element(groups[g].members.begin(), groups[g].members.end()), g);
+    };
+    for (int g = 0; g < int(groups.size()); ++g)
+      if (!groups[g].dead && missing[g] == 0)
+        ready.insert(key(g));
+    Partition result;
+    for (int v = 0; v < int(nodes.size()); ++v)
+      result.copied.push_back(isCopied(v));
+    while (!ready.empty()) {
+      int g = ready.begin()->second;
+      ready.erase(ready.begin());
+      std::set<int> members;
+      for (int v : groups[g].members)
+        addWithCopies(v, members);
+      result.kernels.emplace_back(members.begin(), members.end());
+      for (int next : after[g])
+        if (--missing[next] == 0)
+          ready.insert(key(next));
+    }
+    return result;
+  }
+
+  void addWithCopies(int v, std::set<int> &members) {
+    members.insert(v);
+    for (const auto &edge : nodes[v].inputs)
+      if (isCopied(edge.producer))
+        addWithCopies(edge.producer, members);
+  }
+
+  const std::vector<FusionNode> &nodes;
+  bool fuse;
+  std::vector<int> groupOf;
+  std::vector<std::vector<int>> consumers;
+  std::vector<Group> groups;
+};
+
+} // namespace
+
+Partition partition(const std::vector<FusionNode> &nodes, bool fuse,
+                    const std::vector<std::pair<int, int>> &mustPrecede,
+                    std::vector<std::pair<int, int>> &violated) {
+  return Partitioner(nodes, fuse).run(mustPrecede, violated);
+}
+
+} // namespace fm::passes

@@ -1,0 +1,58 @@
+//===- Partition.h - Which ops run together as one kernel ----------------------===//
+//
+// Pure C++, without MLIR: a graph of ops in topological order, described by what
+// fusion needs to know, is partitioned into kernels. A kernel has at most one
+// anchor (a contraction, a window or a reduction), what is computed before it
+// per element (prologue) and after it per result (epilogue).
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_PASSES_PARTITION_H
+#define FM_PASSES_PARTITION_H
+
+#include <cstdint>
+#include <vector>
+
+namespace fm::passes {
+
+struct FusionNode {
+  enum class Kind : uint8_t { Pointwise, Contraction, Window, Reduction };
+  /// Whether a copy of the op in each consumer is cheaper than its result in
+  /// memory: never, in all but contractions, always (a mere change of indices).
+  enum class Copy : uint8_t { Never, Cheap, Free };
+
+  /// How a consumer reads a producer's result.
+  enum class Access : uint8_t {
+    Identity, ///< the element at its own loop indices
+    Other,    ///< anything else, through views as well
+  };
+  struct Edge {
+    int producer; ///< an earlier node
+    Access access;
+  };
+
+  Kind kind = Kind::Pointwise;
+  Copy copy = Copy::Never;
+  /// Nodes with equal numbers have equal shapes: of the loops, of the results.
+  int loops = 0;
+  int results = 0;
+  bool returned = false; ///< its result leaves the function
+  std::vector<Edge> inputs;
+};
+
+struct Partition {
+  /// Kernels in a valid order; each lists its nodes in topological order. A node
+  /// that is copied stands in several.
+  std::vector<std::vector<int>> kernels;
+  std::vector<bool> copied; ///< a node: whether every consumer has its own copy
+};
+
+/// `mustPrecede`: pairs (reader, writer) of nodes: the reader's kernel has to
+/// run before the writer's. Pairs that cannot be honoured are returned in
+/// `violated`.
+Partition partition(const std::vector<FusionNode> &nodes, bool fuse,
+                    const std::vector<std::pair<int, int>> &mustPrecede,
+                    std::vector<std::pair<int, int>> &violated);
+
+} // namespace fm::passes
+
+#endif // FM_PASSES_PARTITION_H

@@ -1,0 +1,78 @@
+//===- Passes.td - All passes, in pipeline order ---------------------------===//
+#ifndef FM_PASSES_TD
+#define FM_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def FmBuildEntries : Pass<"fm-build-entries", "::mlir::ModuleOp"> {
+  let summary = "Entry functions from a recorded model";
+  let description = [{
+    Before: one `fm.model`. After: beside it the functions `forward` (with
+    outputs), `evaluate` and `gradients` (with a loss), `train_step` and
+    `apply_gradients` (with a loss and an optimizer). Each clones the part of the
+    model that it needs, in inference or in training mode; layers are decomposed.
+    Gradients are `fm.gradient` ops, updates are optimizer ops. Argument 0 is the
+    sample count; every argument and result carries an `fm.binding`.
+  }];
+}
+
+def FmSimplify : Pass<"fm-simplify", "::mlir::func::FuncOp"> {
+  let summary = "Algebra on fm ops that later stages profit from";
+  let description = [{
+    Before and after: fm ops, same results, bit for bit. The maximum over a
+    window moves before a rectifier and before a bias that is constant in the
+    window: `window_max(relu(x + b))` is `relu(window_max(x) + b)`, on a quarter
+    of the elements and with the rectifier's mask where the window's result is.
+  }];
+}
+
+def FmDifferentiate : Pass<"fm-differentiate", "::mlir::func::FuncOp"> {
+  let summary = "Replaces fm.gradient by the adjoint computation";
+  let description = [{
+    Before: primitives and composites with an adjoint. After: no `fm.gradient`.
+    Reverse accumulation through AdjointOpInterface; values that no wanted
+    gradient depends on get no adjoint. All ops that lack a gradient are reported,
+    each at its own line. Adjoint ops have the location of their forward op.
+  }];
+}
+
+def FmDecompose : Pass<"fm-decompose", "::mlir::func::FuncOp"> {
+  let summary = "Composites and optimizers into primitives";
+  let description = [{
+    After: only ops with a LoweringOpInterface.
+  }];
+}
+
+def FmLowerToLinalg : Pass<"fm-lower-to-linalg", "::mlir::func::FuncOp"> {
+  let summary = "Primitives to linalg on tensors";
+  let description = [{
+    Before: only ops with a LoweringOpInterface. After: linalg.generic,
+    linalg.fill, tensor.empty, reshapes and constants.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def FmFormKernels : Pass<"fm-form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Groups linalg ops into fm.kernel regions and orders them";
+  let description = [{
+    After: the function holds kernels, reshapes, and constants, in an order in
+    which a persistent tensor is overwritten after its last reader. Every value
+    returned is one of a kernel's results (through reshapes), and none is
+    returned twice. With `fuse=false` each linalg.generic is a kernel.
+  }];
+  let options = [Option<"fuse", "fuse", "bool", "true", "Fuse prologues and epilogues">];
+  let statistics = [Statistic<"numKernels", "kernels", "Kernels formed">];
+}
+
+def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::func::FuncOp"> {
+  let summary = "A place for every tensor that a kernel writes";
+  let description = [{
+    Before: kernels in order. After: each kernel has `fm.offsets`, a byte offset
+    in the arena a result, or -1 where the result goes to an argument or a
+    persistent tensor; the function has `fm.arena_bytes`. Two tensors share
+    memory only if the live range of one ends before that of the other begins.
+  }];
+}
+
+#endif // FM_PASSES_TD
