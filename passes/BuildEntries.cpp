@@ -1,6 +1,6 @@
 //===- BuildEntries.cpp - Entry functions from a recorded model --------------===//
 
-#include "passes/Bindings.h"
+#include "compiler/ir/Bindings.h"
 #include "passes/Passes.h"
 
 #include "mlir/IR/IRMapping.h"

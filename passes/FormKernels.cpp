@@ -1,9 +1,9 @@
 //===- FormKernels.cpp - linalg ops into fm.kernel regions ----------------------===//
 
-#include "passes/Bindings.h"
+#include "compiler/ir/Bindings.h"
 #include "passes/Partition.h"
 #include "passes/Passes.h"
-#include "passes/Views.h"
+#include "compiler/ir/Views.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

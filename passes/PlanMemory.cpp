@@ -1,9 +1,9 @@
 //===- PlanMemory.cpp - A place for every tensor that a kernel writes -----------===//
 
-#include "passes/Bindings.h"
+#include "compiler/ir/Bindings.h"
 #include "passes/Passes.h"
 #include "passes/Planner.h"
-#include "passes/Views.h"
+#include "compiler/ir/Views.h"
 
 using namespace mlir;
 

@@ -49,7 +49,7 @@ Tensor Recorder::Impl::add(mlir::Value value) {
 
 Type Recorder::Impl::elementType(DType type) {
   switch (type) {
-  case DType::F32: return builder.getF32Type();
+  case DType::F32: return widen ? Type(builder.getF64Type()) : Type(builder.getF32Type());
   case DType::F64: return builder.getF64Type();
   case DType::I32: return builder.getI32Type();
   case DType::I64: return builder.getI64Type();

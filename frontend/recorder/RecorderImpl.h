@@ -67,6 +67,8 @@ struct Recorder::Impl {
   std::optional<Location> trainLocation, lossLocation;
   /// First errors only: later ones may be consequences.
   bool failed = false;
+  /// f32 becomes f64 everywhere: for numerical differentiation.
+  bool widen = false;
 };
 
 } // namespace fm

@@ -1,6 +1,6 @@
 //===- Views.h - Reshapes between kernels are views of one buffer ---------------===//
-#ifndef FM_PASSES_VIEWS_H
-#define FM_PASSES_VIEWS_H
+#ifndef FM_COMPILER_IR_VIEWS_H
+#define FM_COMPILER_IR_VIEWS_H
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -19,4 +19,4 @@ inline mlir::Value viewRoot(mlir::Value value) {
 
 } // namespace fm
 
-#endif // FM_PASSES_VIEWS_H
+#endif // FM_COMPILER_IR_VIEWS_H

@@ -4,8 +4,8 @@
 // attribute. Persistent scalars have fixed names.
 //
 //===----------------------------------------------------------------------===//
-#ifndef FM_PASSES_BINDINGS_H
-#define FM_PASSES_BINDINGS_H
+#ifndef FM_COMPILER_IR_BINDINGS_H
+#define FM_COMPILER_IR_BINDINGS_H
 
 #include "compiler/ir/Dialect.h"
 
@@ -35,4 +35,4 @@ inline bool isPersistent(ir::BindingKind kind) {
 
 } // namespace fm
 
-#endif // FM_PASSES_BINDINGS_H
+#endif // FM_COMPILER_IR_BINDINGS_H

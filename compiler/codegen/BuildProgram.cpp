@@ -1,0 +1,304 @@
+//===- BuildProgram.cpp - From the planned IR to a Program ----------------------===//
+
+#include "compiler/codegen/BuildProgram.h"
+
+#include "compiler/ir/Bindings.h"
+#include "compiler/ir/Views.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <map>
+
+using namespace mlir;
+using fm::ir::BindingKind;
+
+namespace fm::codegen {
+
+namespace {
+
+int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// How far past the end of our own memory kernels may read: Schedule.h's
+/// maxOverreadBytes.
+constexpr int64_t kOverreadBytes = 256;
+
+class ProgramBuilder {
+public:
+  ProgramBuilder(ModuleOp module, std::vector<ir::KernelOp> *kernelOps)
+      : module(module), kernelOps(kernelOps) {}
+
+  FailureOr<Program> run() {
+    ir::ModelOp model = *module.getOps<ir::ModelOp>().begin();
+    program.name = model.getSymName().str();
+    program.batch = model.getBatch();
+    if (auto loc = dyn_cast<FileLineColLoc>(model.getLoc()))
+      program.source = loc.getFilename().str();
+    collectTensors(model);
+    placeTensors();
+    for (auto function : module.getOps<func::FuncOp>())
+      if (failed(addEntry(function)))
+        return failure();
+    // Vector loads may run over the end of the last tensor.
+    program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
+    return std::move(program);
+  }
+
+private:
+  //===--------------------------------------------------------------------===//
+  // Persistent tensors
+  //===--------------------------------------------------------------------===//
+
+  PersistentTensor tensorOf(StringRef name, RankedTensorType type, TensorKind kind) {
+    PersistentTensor tensor;
+    tensor.name = name.str();
+    tensor.type = scalarTypeOf(type.getElementType());
+    tensor.kind = kind;
+    tensor.shape = type.getShape();
+    tensor.dims = rowMajor(extentsOf(type, program.batch));
+    tensor.bytes = type.getNumElements() * sizeOf(tensor.type);
+    return tensor;
+  }
+
+  void collectTensors(ir::ModelOp model) {
+    model.walk([&](ir::ParameterOp op) {
+      auto tensor = tensorOf(op.getName(), cast<RankedTensorType>(op.getType()),
+                             op.getState() ? TensorKind::State : TensorKind::Parameter);
+      tensor.trained = op.getTrained();
+      tensor.initializer = int(op.getInit().getKind());
+      tensor.initA = op.getInit().getA().getValueAsDouble();
+      tensor.initB = op.getInit().getB().getValueAsDouble();
+      tensor.fanIn = op.getFanIn();
+      tensor.fanOut = op.getFanOut();
+      program.tensors.push_back(std::move(tensor));
+    });
+    // Optimizer state and scalars are known from the entries.
+    llvm::StringSet<> known;
+    for (const auto &tensor : program.tensors)
+      known.insert(tensor.name);
+    double rate = 0;
+    model.walk([&](ir::ModelTrainOp train) {
+      if (auto lr = train.getOptions().getAs<FloatAttr>("lr"))
+        rate = lr.getValueAsDouble();
+    });
+    for (auto function : module.getOps<func::FuncOp>())
+      for (BlockArgument argument : function.getArguments()) {
+        auto binding = argumentBinding(function, argument.getArgNumber());
+        if (!isPersistent(binding.getKind()) || !known.insert(binding.getName()).second)
+          continue;
+        auto tensor = tensorOf(binding.getName(), cast<RankedTensorType>(argument.getType()),
+                               binding.getKind() == BindingKind::Optimizer ? TensorKind::Optimizer
+                                                                           : TensorKind::State);
+        if (binding.getName() == kLearningRate)
+          tensor.initA = rate;
+        program.tensors.push_back(std::move(tensor));
+      }
+  }
+
+  /// Trained parameters first, then frozen ones, optimizer state, state.
+  void placeTensors() {
+    auto section = [](const PersistentTensor &tensor) {
+      return tensor.kind == TensorKind::Parameter ? (tensor.trained ? 0 : 1) : 1 + int(tensor.kind);
+    };
+    std::stable_sort(program.tensors.begin(), program.tensors.end(),
+                     [&](const auto &a, const auto &b) { return section(a) < section(b); });
+    int64_t offset = 0;
+    // FNV-1a over names, dtypes and shapes of what a checkpoint must agree on.
+    uint64_t hash = 0xcbf29ce484222325;
+    auto mix = [&](const void *data, size_t size) {
+      for (size_t i = 0; i < size; ++i)
+        hash = (hash ^ static_cast<const unsigned char *>(data)[i]) * 0x100000001b3;
+    };
+    for (auto [i, tensor] : llvm::enumerate(program.tensors)) {
+      tensor.offset = offset;
+      offset = roundUp(offset + tensor.bytes, 64);
+      if (section(tensor) == 0)
+        program.parameterBytes = offset;
+      number[tensor.name] = int(i);
+      if (tensor.name == kLearningRate)
+        program.learningRate = int(i);
+      if (tensor.name == kStep)
+        program.step = int(i);
+      if (tensor.name == kSeed)
+        program.seed = int(i);
+      if (tensor.name == kDraws)
+        program.draws = int(i);
+      if (tensor.kind == TensorKind::Optimizer)
+        continue;
+      mix(tensor.name.data(), tensor.name.size() + 1);
+      int64_t type = int64_t(tensor.type);
+      mix(&type, sizeof type);
+      mix(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t));
+    }
+    program.persistentBytes = offset;
+    program.fingerprint = hash;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Entries
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult addEntry(func::FuncOp function) {
+    Entry entry;
+    entry.name = function.getName().str();
+    entry.takesSamples = entry.name != "apply_gradients";
+    entry.advancesStep = entry.name == "train_step" || entry.name == "apply_gradients";
+    entry.advancesDraws = entry.name == "train_step" || entry.name == "gradients";
+    places.clear();
+    if (auto bytes = function->getAttrOfType<IntegerAttr>("fm.arena_bytes"))
+      program.arenaBytes = std::max(program.arenaBytes, bytes.getInt());
+    addArguments(function, entry);
+    for (Operation &op : function.getBody().front()) {
+      if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+        places[constant] = constantPlace(constant);
+      } else if (isView(&op)) {
+        places[op.getResult(0)] = places.lookup(op.getOperand(0));
+      } else if (auto kernel = dyn_cast<ir::KernelOp>(op)) {
+        if (failed(addCall(kernel, entry)))
+          return failure();
+      }
+    }
+    program.entries.push_back(std::move(entry));
+    return success();
+  }
+
+  /// The prototype's arguments, and the places of the function's own arguments
+  /// and results.
+  void addArguments(func::FuncOp function, Entry &entry) {
+    bool hasGradients = false;
+    auto addArgument = [&](ir::BindingAttr binding, RankedTensorType type, EntryArgument::Role role,
+                           std::string name) {
+      EntryArgument argument;
+      argument.name = std::move(name);
+      argument.role = role;
+      argument.type = scalarTypeOf(type.getElementType());
+      argument.shape = extentsOf(type, program.batch);
+      argument.isOutput = role != EntryArgument::Role::Input && role != EntryArgument::Role::Target;
+      entry.arguments.push_back(std::move(argument));
+      return Place{Place::Space::Argument, unsigned(entry.arguments.size()) - 1, 0};
+    };
+    for (BlockArgument value : function.getArguments().drop_front()) {
+      auto binding = argumentBinding(function, value.getArgNumber());
+      auto type = cast<RankedTensorType>(value.getType());
+      if (isPersistent(binding.getKind())) {
+        places[value] = {Place::Space::Persistent, 0, program.tensors[number[binding.getName()]].offset};
+      } else if (binding.getKind() == BindingKind::Gradient) {
+        hasGradients = true;
+      } else {
+        places[value] = addArgument(binding, type,
+                                    binding.getKind() == BindingKind::Input ? EntryArgument::Role::Input
+                                                                            : EntryArgument::Role::Target,
+                                    binding.getName().str());
+        if (auto bound = function.getArgAttrOfType<IntegerAttr>(value.getArgNumber(), "fm.index_bound"))
+          entry.arguments.back().indexBound = bound.getInt();
+      }
+    }
+    auto ret = function.getBody().front().getTerminator();
+    SmallVector<std::pair<Value, StringRef>> gradients;
+    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+      auto binding = resultBinding(function, i);
+      auto type = cast<RankedTensorType>(value.getType());
+      Value root = viewRoot(value);
+      switch (binding.getKind()) {
+      case BindingKind::Output:
+        places[root] = addArgument(binding, type, EntryArgument::Role::Output, binding.getName().str());
+        break;
+      case BindingKind::Loss:
+        places[root] = addArgument(binding, type, EntryArgument::Role::Loss, "loss");
+        break;
+      case BindingKind::Metric:
+        places[root] = addArgument(binding, type, EntryArgument::Role::Metric, binding.getName().str());
+        break;
+      case BindingKind::Gradient:
+        if (number.count(binding.getName().str())) {
+          hasGradients = true;
+          gradients.push_back({root, binding.getName()});
+        } else {
+          places[root] = addArgument(binding, type, EntryArgument::Role::InputGradient,
+                                     binding.getName().str() + "_gradient");
+        }
+        break;
+      default:
+        places[root] = {Place::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
+      }
+    }
+    if (!hasGradients)
+      return;
+    EntryArgument grads;
+    grads.name = "grads";
+    grads.role = EntryArgument::Role::Gradients;
+    grads.isOutput = !gradients.empty();
+    entry.arguments.push_back(grads);
+    unsigned last = unsigned(entry.arguments.size()) - 1;
+    for (auto [root, name] : gradients)
+      places[root] = {Place::Space::Argument, last, program.tensors[number[name.str()]].offset};
+    for (BlockArgument value : function.getArguments().drop_front()) {
+      auto binding = argumentBinding(function, value.getArgNumber());
+      if (binding.getKind() == BindingKind::Gradient)
+        places[value] = {Place::Space::Argument, last,
+                         program.tensors[number[binding.getName().str()]].offset};
+    }
+  }
+
+  Place constantPlace(arith::ConstantOp op) {
+    auto dense = cast<DenseElementsAttr>(op.getValue());
+    std::string bytes;
+    if (dense.isSplat()) {
+      for (int64_t i = 0; i < dense.getNumElements(); ++i)
+        bytes.append(dense.getRawData().begin(), dense.getRawData().end());
+    } else {
+      bytes.assign(dense.getRawData().begin(), dense.getRawData().end());
+    }
+    program.constants.push_back({std::move(bytes)});
+    return {Place::Space::Constant, unsigned(program.constants.size()) - 1, 0};
+  }
+
+  LogicalResult addCall(ir::KernelOp kernel, Entry &entry) {
+    auto spec = translateKernel(kernel, program.batch);
+    if (failed(spec))
+      return failure();
+    KernelCall call;
+    auto offsets = kernel->getAttrOfType<DenseI64ArrayAttr>("fm.offsets");
+    auto addPlace = [&](Place place, Buffer &buffer) {
+      buffer.external = place.space == Place::Space::Argument &&
+                        entry.arguments[place.index].role != EntryArgument::Role::Gradients;
+      call.places.push_back(place);
+    };
+    for (auto [input, buffer] : llvm::zip(kernel.getInputs(), spec->inputs))
+      addPlace(places.lookup(input), buffer);
+    for (OpResult result : kernel.getResults()) {
+      int64_t offset = offsets[result.getResultNumber()];
+      if (offset >= 0)
+        places[result] = {Place::Space::Arena, 0, offset};
+      addPlace(places.lookup(result), spec->outputs[result.getResultNumber()].buffer);
+    }
+    if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
+      call.location = (loc.getFilename() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
+    // Equal kernels are one.
+    auto [it, isNew] = kernels.try_emplace(toString(*spec), unsigned(program.kernels.size()));
+    call.kernel = it->second;
+    if (isNew) {
+      spec->name = "fm_kernel_" + std::to_string(call.kernel);
+      program.kernels.push_back(std::move(*spec));
+      if (kernelOps)
+        kernelOps->push_back(kernel);
+    }
+    entry.calls.push_back(std::move(call));
+    return success();
+  }
+
+  ModuleOp module;
+  std::vector<ir::KernelOp> *kernelOps;
+  Program program;
+  std::map<std::string, int> number;
+  std::map<std::string, unsigned> kernels;
+  DenseMap<Value, Place> places;
+};
+
+} // namespace
+
+FailureOr<Program> buildProgram(ModuleOp module, std::vector<ir::KernelOp> *kernelOps) {
+  return ProgramBuilder(module, kernelOps).run();
+}
+
+} // namespace fm::codegen

@@ -1,0 +1,285 @@
+//===- EmitProgram.cpp - A Program as an LLVM module -----------------------------===//
+//
+// The structs follow fm/runtime.h field by field; static_asserts on the C side
+// of the border keep both equal.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/codegen/EmitProgram.h"
+
+#include <fm/runtime.h>
+
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Module.h"
+
+using namespace llvm;
+
+namespace fm::codegen {
+
+namespace {
+
+int dtypeOf(ScalarType type) {
+  switch (type) {
+  case ScalarType::F32: return FM_F32;
+  case ScalarType::F64: return FM_F64;
+  case ScalarType::I32: return FM_I32;
+  case ScalarType::I64: return FM_I64;
+  case ScalarType::I8: return FM_I8;
+  case ScalarType::I1: return FM_BOOL;
+  }
+  llvm_unreachable("scalar type");
+}
+
+/// A thunk of the API: a public function that passes its arguments on to a
+/// function of the runtime. The first argument is the instance.
+struct Thunk {
+  const char *name;
+  const char *runtime;
+  char result;          ///< i: status, d: double, l: int64, p: pointer
+  const char *arguments; ///< after the instance: p, l, d
+  bool trains;          ///< only where the model has an optimizer
+};
+const Thunk kThunks[] = {
+    {"init", "fm_init", 'i', "l", false},
+    {"save", "fm_save", 'i', "p", false},
+    {"load", "fm_load", 'i', "p", false},
+    {"message", "fm_message", 'p', "", false},
+    {"set_parallel_for", "fm_set_parallel_for", 'i', "pp", false},
+    {"get_tensor", "fm_get_tensor", 'i', "ppl", false},
+    {"set_tensor", "fm_set_tensor", 'i', "ppl", false},
+    {"set_learning_rate", "fm_set_learning_rate", 'i', "d", true},
+    {"get_learning_rate", "fm_get_learning_rate", 'd', "", true},
+    {"set_step", "fm_set_step", 'i', "l", true},
+    {"get_step", "fm_get_step", 'l', "", true},
+};
+
+class Emitter {
+public:
+  Emitter(const Program &program, LLVMContext &context, const std::string &triple)
+      : program(program), context(context), builder(context),
+        module(std::make_unique<Module>(program.name, context)) {
+    module->setTargetTriple(triple);
+    i32 = builder.getInt32Ty();
+    i64 = builder.getInt64Ty();
+    f64 = builder.getDoubleTy();
+    ptr = builder.getPtrTy();
+  }
+
+  std::unique_ptr<Module> run() {
+    emitTables();
+    emitConstants();
+    emitBind();
+    for (const Thunk &thunk : kThunks)
+      if (!thunk.trains || program.learningRate >= 0)
+        emitThunk(thunk);
+    if (program.seed >= 0)
+      emitThunk({"set_seed", "fm_set_seed", 'i', "l", false});
+    for (size_t i = 0; i < program.entries.size(); ++i)
+      emitEntry(program.entries[i], int(i));
+    return std::move(module);
+  }
+
+private:
+  //===--------------------------------------------------------------------===//
+  // Tables
+  //===--------------------------------------------------------------------===//
+
+  Constant *int32(int64_t value) { return ConstantInt::get(i32, value, true); }
+  Constant *int64(int64_t value) { return ConstantInt::get(i64, value, true); }
+  Constant *number(double value) { return ConstantFP::get(f64, value); }
+  Constant *global(Constant *value, const Twine &name) {
+    auto *variable = new GlobalVariable(*module, value->getType(), /*isConstant=*/true,
+                                        GlobalValue::PrivateLinkage, value, name);
+    return variable;
+  }
+  Constant *text(const std::string &value) {
+    return global(ConstantDataArray::getString(context, value), "name");
+  }
+  Constant *structure(ArrayRef<Constant *> fields) { return ConstantStruct::getAnon(context, fields); }
+  /// Pointer to an array of equal structs, or null if there are none.
+  Constant *array(ArrayRef<Constant *> elements, const Twine &name) {
+    if (elements.empty())
+      return ConstantPointerNull::get(builder.getPtrTy());
+    auto *type = ArrayType::get(elements.front()->getType(), elements.size());
+    return global(ConstantArray::get(type, elements), name);
+  }
+
+  Constant *tensorTable() {
+    SmallVector<Constant *> rows;
+    for (const PersistentTensor &t : program.tensors) {
+      SmallVector<Constant *> shape, dims;
+      for (int64_t size : t.shape)
+        shape.push_back(int64(size));
+      for (const PhysicalDim &dim : t.dims)
+        dims.push_back(structure({int32(dim.logical), int32(0), int64(dim.divisor), int64(dim.modulus),
+                                  int64(dim.extent.size), int64(dim.stride)}));
+      rows.push_back(structure({text(t.name), int32(dtypeOf(t.type)), int32(int(t.kind)), int32(t.trained),
+                                int32(int64_t(t.shape.size())), array(shape, "shape"), int64(t.offset),
+                                int64(t.bytes), int32(int64_t(t.dims.size())), int32(t.initializer),
+                                array(dims, "physical"), number(t.initA), number(t.initB),
+                                int64(t.fanIn), int64(t.fanOut)}));
+    }
+    return array(rows, "tensors");
+  }
+
+  Constant *entryTable() {
+    SmallVector<Constant *> rows;
+    for (const Entry &entry : program.entries) {
+      SmallVector<Constant *> arguments;
+      for (const EntryArgument &a : entry.arguments) {
+        bool perSample = false;
+        int64_t elements = 1;
+        for (const Extent &extent : a.shape) {
+          perSample |= extent.isSamples;
+          elements *= extent.isSamples ? 1 : extent.size;
+        }
+        bool grads = a.role == EntryArgument::Role::Gradients;
+        bool mayBeNull = a.role == EntryArgument::Role::Metric;
+        (void)mayBeNull;
+        arguments.push_back(structure({text(a.name), int32(grads ? FM_I8 : dtypeOf(a.type)),
+                                       int32(perSample), int32(a.isOutput), int32(0),
+                                       int64(grads ? program.parameterBytes : elements),
+                                       int64(a.indexBound)}));
+      }
+      rows.push_back(structure({text(entry.name), int32(int64_t(entry.arguments.size())),
+                                int32(entry.advancesStep), int32(entry.advancesDraws), int32(0),
+                                array(arguments, "arguments")}));
+    }
+    return array(rows, "entries");
+  }
+
+  void emitTables() {
+    Constant *table = structure(
+        {int32(FM_ABI_VERSION), int32(program.batch), text(program.name), int64(int64_t(program.fingerprint)),
+         int64(program.persistentBytes + program.arenaBytes), int64(program.persistentBytes),
+         int64(program.parameterBytes), int32(int64_t(program.tensors.size())),
+         int32(int64_t(program.entries.size())), tensorTable(), entryTable(), int32(program.learningRate),
+         int32(program.step), int32(program.seed), int32(program.draws)});
+    model = new GlobalVariable(*module, table->getType(), true, GlobalValue::InternalLinkage, table,
+                               program.name + "_model");
+  }
+
+  void emitConstants() {
+    for (const ConstantData &data : program.constants) {
+      auto *value = ConstantDataArray::getString(context, data.bytes, /*AddNull=*/false);
+      auto *variable = cast<GlobalVariable>(global(value, "constant"));
+      variable->setAlignment(Align(64));
+      constants.push_back(variable);
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Functions
+  //===--------------------------------------------------------------------===//
+
+  Function *define(const std::string &name, Type *result, ArrayRef<Type *> arguments) {
+    auto *function = Function::Create(FunctionType::get(result, arguments, false),
+                                      GlobalValue::ExternalLinkage, program.name + "_" + name, *module);
+    function->addFnAttr(Attribute::NoUnwind);
+    builder.SetInsertPoint(BasicBlock::Create(context, "entry", function));
+    return function;
+  }
+
+  void emitBind() {
+    Function *bind = define("bind", i32, {ptr, ptr, i64});
+    auto callee = module->getOrInsertFunction("fm_bind", i32, ptr, ptr, ptr, i64);
+    builder.CreateRet(builder.CreateCall(callee, {bind->getArg(0), model, bind->getArg(1), bind->getArg(2)}));
+  }
+
+  void emitThunk(const Thunk &thunk) {
+    auto typeOf = [&](char c) -> Type * { return c == 'p' ? ptr : c == 'd' ? f64 : c == 'l' ? i64 : i32; };
+    SmallVector<Type *> types = {ptr};
+    for (const char *c = thunk.arguments; *c; ++c)
+      types.push_back(typeOf(*c));
+    Function *function = define(thunk.name, typeOf(thunk.result), types);
+    auto callee = module->getOrInsertFunction(thunk.runtime, function->getFunctionType());
+    SmallVector<Value *> arguments;
+    for (Argument &argument : function->args())
+      arguments.push_back(&argument);
+    builder.CreateRet(builder.CreateCall(callee, arguments));
+  }
+
+  void emitEntry(const Entry &entry, int index) {
+    SmallVector<Type *> types = {ptr};
+    if (entry.takesSamples)
+      types.push_back(i64);
+    types.append(entry.arguments.size(), ptr);
+    Function *function = define(entry.name, i32, types);
+    Value *instance = function->getArg(0);
+    Value *n = entry.takesSamples ? (Value *)function->getArg(1) : int64(1);
+    unsigned first = entry.takesSamples ? 2 : 1;
+    // Checks.
+    auto *listType = ArrayType::get(ptr, std::max<size_t>(1, entry.arguments.size()));
+    Value *list = builder.CreateAlloca(listType);
+    for (size_t i = 0; i < entry.arguments.size(); ++i)
+      builder.CreateStore(function->getArg(first + i),
+                          builder.CreateConstInBoundsGEP2_64(listType, list, 0, i));
+    auto begin = module->getOrInsertFunction("fm_step_begin", i32, ptr, ptr, i32, i64, ptr);
+    Value *status = builder.CreateCall(begin, {instance, model, int32(index), n, list});
+    auto *run = BasicBlock::Create(context, "run", function);
+    auto *refuse = BasicBlock::Create(context, "refuse", function);
+    builder.CreateCondBr(builder.CreateICmpEQ(status, int32(0)), run, refuse);
+    builder.SetInsertPoint(refuse);
+    builder.CreateRet(status);
+    // Kernels. An error of one does not stop the next: there are none but in
+    // builds with asserts, and straight-line code is cheaper.
+    builder.SetInsertPoint(run);
+    Value *memory = builder.CreateLoad(
+        ptr, builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), instance, offsetof(fm_instance, memory)));
+    auto at = [&](Value *base, int64_t offset) {
+      return builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), base, offset);
+    };
+    Value *error = int32(0);
+    for (const KernelCall &call : entry.calls) {
+      SmallVector<Value *> arguments = {instance, n};
+      for (const Place &place : call.places) {
+        Value *pointer = nullptr;
+        switch (place.space) {
+        case Place::Space::Persistent: pointer = at(memory, place.offset); break;
+        case Place::Space::Arena: pointer = at(memory, program.persistentBytes + place.offset); break;
+        case Place::Space::Argument: pointer = at(function->getArg(first + place.index), place.offset); break;
+        case Place::Space::Constant: pointer = at(constants[place.index], place.offset); break;
+        }
+        arguments.push_back(pointer);
+      }
+      SmallVector<Type *> kernelTypes = {ptr, i64};
+      kernelTypes.append(call.places.size(), ptr);
+      auto kernel = module->getOrInsertFunction(program.kernels[call.kernel].name,
+                                                FunctionType::get(i32, kernelTypes, false));
+      error = builder.CreateOr(error, builder.CreateCall(kernel, arguments));
+    }
+    auto end = module->getOrInsertFunction("fm_step_end", i32, ptr, i32, i32);
+    builder.CreateRet(builder.CreateCall(end, {instance, int32(index), error}));
+  }
+
+  const Program &program;
+  LLVMContext &context;
+  IRBuilder<> builder;
+  std::unique_ptr<Module> module;
+  IntegerType *i32, *i64;
+  Type *f64;
+  PointerType *ptr;
+  GlobalVariable *model = nullptr;
+  SmallVector<Constant *> constants;
+};
+
+} // namespace
+
+std::vector<std::string> publicSymbols(const Program &program) {
+  std::vector<std::string> result = {program.name + "_bind"};
+  for (const Thunk &thunk : kThunks)
+    if (!thunk.trains || program.learningRate >= 0)
+      result.push_back(program.name + "_" + thunk.name);
+  if (program.seed >= 0)
+    result.push_back(program.name + "_set_seed");
+  for (const Entry &entry : program.entries)
+    result.push_back(program.name + "_" + entry.name);
+  return result;
+}
+
+std::unique_ptr<Module> emitProgram(const Program &program, LLVMContext &context, const std::string &triple) {
+  return Emitter(program, context, triple).run();
+}
+
+} // namespace fm::codegen

@@ -1,0 +1,29 @@
+//===- EmitProgram.h - A Program as an LLVM module ------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_EMITPROGRAM_H
+#define FM_COMPILER_CODEGEN_EMITPROGRAM_H
+
+#include "compiler/codegen/Program.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace fm::codegen {
+
+/// The public functions of the model's API, by name: "mnist_cnn_train_step".
+std::vector<std::string> publicSymbols(const Program &program);
+
+/// The module with the model's constant tables (fm/runtime.h), its constants,
+/// and its public functions: entries check their arguments through the runtime,
+/// call the kernels one after the other, and report. Kernels are declared only.
+std::unique_ptr<llvm::Module> emitProgram(const Program &program, llvm::LLVMContext &context,
+                                          const std::string &triple);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_EMITPROGRAM_H

@@ -1,0 +1,99 @@
+//===- Program.h - A compiled model in plain structs --------------------------===//
+//
+// Everything that the object and the header are written from, collected once
+// from the IR: the persistent tensors, the kernels, and for each entry the calls
+// of kernels with the places of what they read and write. The writers of the
+// object, of the header and of reports see these structs only.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_PROGRAM_H
+#define FM_COMPILER_CODEGEN_PROGRAM_H
+
+#include "compiler/codegen/KernelSpec.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fm::codegen {
+
+/// Numbers are those of fm_kind.
+enum class TensorKind : uint8_t { Parameter = 0, Optimizer = 1, State = 2 };
+
+/// One persistent tensor; see fm_tensor.
+struct PersistentTensor {
+  std::string name;
+  ScalarType type = ScalarType::F32;
+  TensorKind kind = TensorKind::Parameter;
+  bool trained = false;
+  std::vector<int64_t> shape;
+  std::vector<PhysicalDim> dims; ///< how it lies in memory
+  int64_t offset = 0;            ///< bytes, in the instance's memory
+  int64_t bytes = 0;
+  int initializer = 0; ///< fm_initializer
+  double initA = 0, initB = 0;
+  int64_t fanIn = 0, fanOut = 0;
+};
+
+/// One argument of an entry's prototype; see fm_argument.
+struct EntryArgument {
+  enum class Role : uint8_t { Input, Target, Output, Loss, Metric, InputGradient, Gradients };
+  std::string name;
+  Role role = Role::Input;
+  ScalarType type = ScalarType::F32;
+  std::vector<Extent> shape; ///< empty for Gradients
+  int64_t indexBound = 0;    ///< > 0: integers in [0, indexBound)
+  bool isOutput = false;
+};
+
+/// Where a kernel finds or puts a tensor.
+struct Place {
+  enum class Space : uint8_t {
+    Persistent, ///< offset in the instance's memory
+    Arena,      ///< offset in the arena
+    Argument,   ///< argument `index` of the entry, at an offset
+    Constant,   ///< constant `index` of the program
+  } space = Space::Arena;
+  unsigned index = 0;
+  int64_t offset = 0; ///< bytes
+};
+
+struct KernelCall {
+  unsigned kernel = 0;
+  std::vector<Place> places; ///< inputs, then outputs, as the kernel's pointers
+  /// What the user wrote: "model.fm:7:15", for reports.
+  std::string location;
+};
+
+struct Entry {
+  std::string name; ///< "train_step"
+  bool takesSamples = true;
+  bool advancesStep = false;  ///< the update count goes up by one
+  bool advancesDraws = false; ///< so does the count of training passes
+  std::vector<EntryArgument> arguments;
+  std::vector<KernelCall> calls;
+};
+
+struct ConstantData {
+  std::string bytes;
+};
+
+struct Program {
+  std::string name;   ///< of the model
+  std::string source; ///< file it was read from, for comments
+  int64_t batch = 1;
+  std::vector<PersistentTensor> tensors; ///< by offset
+  int64_t persistentBytes = 0;
+  int64_t parameterBytes = 0; ///< the trained parameters' part, from offset 0
+  int64_t arenaBytes = 0;
+  uint64_t fingerprint = 0;
+  /// Indices into `tensors`, or -1.
+  int learningRate = -1, step = -1, seed = -1, draws = -1;
+  std::vector<ConstantData> constants;
+  std::vector<KernelSpec> kernels;
+  std::vector<Entry> entries;
+};
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_PROGRAM_H

@@ -1,0 +1,350 @@
+//===- TranslateKernel.cpp - fm.kernel regions to KernelSpec -------------------===//
+//
+// Index maps and scalar bodies translate one to one: a linalg.generic is a
+// stage, its maps become index expressions, its body an expression.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/codegen/BuildProgram.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace fm::codegen {
+
+ScalarType scalarTypeOf(Type element) {
+  if (element.isF32())
+    return ScalarType::F32;
+  if (element.isF64())
+    return ScalarType::F64;
+  if (element.isIndex() || element.isInteger(64))
+    return ScalarType::I64;
+  if (element.isInteger(32))
+    return ScalarType::I32;
+  if (element.isInteger(8))
+    return ScalarType::I8;
+  assert(element.isInteger(1) && "an element type without a scalar type");
+  return ScalarType::I1;
+}
+
+std::vector<Extent> extentsOf(RankedTensorType type, int64_t batch) {
+  std::vector<Extent> result;
+  for (int64_t size : type.getShape())
+    result.push_back(ShapedType::isDynamic(size) ? Extent{batch, true} : Extent{size, false});
+  return result;
+}
+
+namespace {
+
+ExprRef make(Op op, ScalarType type, std::vector<ExprRef> operands = {}) {
+  auto expr = std::make_shared<Expr>();
+  expr->op = op;
+  expr->type = type;
+  expr->operands = std::move(operands);
+  return expr;
+}
+ExprRef makeInt(int64_t value, ScalarType type = ScalarType::I64) {
+  auto expr = std::make_shared<Expr>();
+  expr->type = type;
+  expr->intValue = value;
+  return expr;
+}
+ExprRef makeConstant(TypedAttr value) {
+  auto expr = std::make_shared<Expr>();
+  expr->type = scalarTypeOf(value.getType());
+  if (auto number = dyn_cast<FloatAttr>(value))
+    expr->floatValue = number.getValueAsDouble();
+  else
+    expr->intValue = cast<IntegerAttr>(value).getValue().getSExtValue();
+  if (expr->type == ScalarType::I1)
+    expr->intValue &= 1;
+  return expr;
+}
+ExprRef makeLoad(TensorRef source, ScalarType type, std::vector<ExprRef> indices) {
+  auto expr = std::make_shared<Expr>();
+  expr->op = Op::Load;
+  expr->type = type;
+  expr->source = source;
+  expr->operands = std::move(indices);
+  return expr;
+}
+ExprRef makeNumbered(Op op, ScalarType type, unsigned number) {
+  auto expr = std::make_shared<Expr>();
+  expr->op = op;
+  expr->type = type;
+  expr->number = number;
+  return expr;
+}
+
+/// Ops of arith and math that are one Op with the same operands.
+std::optional<Op> plainOp(Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::optional<Op>>(op)
+      .Case<arith::AddFOp, arith::AddIOp>([](auto) { return Op::Add; })
+      .Case<arith::SubFOp, arith::SubIOp>([](auto) { return Op::Sub; })
+      .Case<arith::MulFOp, arith::MulIOp>([](auto) { return Op::Mul; })
+      .Case<arith::DivFOp, arith::DivSIOp>([](auto) { return Op::Div; })
+      .Case<arith::FloorDivSIOp>([](auto) { return Op::FloorDiv; })
+      .Case<arith::MaximumFOp, arith::MaxSIOp>([](auto) { return Op::Max; })
+      .Case<arith::MinimumFOp, arith::MinSIOp>([](auto) { return Op::Min; })
+      .Case<arith::AndIOp>([](auto) { return Op::And; })
+      .Case<arith::OrIOp>([](auto) { return Op::Or; })
+      .Case<arith::XOrIOp>([](auto) { return Op::Xor; })
+      .Case<arith::ShLIOp>([](auto) { return Op::ShiftLeft; })
+      .Case<arith::ShRUIOp>([](auto) { return Op::ShiftRightLogical; })
+      .Case<arith::NegFOp>([](auto) { return Op::Neg; })
+      .Case<math::AbsFOp, math::AbsIOp>([](auto) { return Op::Abs; })
+      .Case<math::ExpOp>([](auto) { return Op::Exp; })
+      .Case<math::LogOp>([](auto) { return Op::Log; })
+      .Case<math::SqrtOp>([](auto) { return Op::Sqrt; })
+      .Case<math::RsqrtOp>([](auto) { return Op::Rsqrt; })
+      .Case<math::TanhOp>([](auto) { return Op::Tanh; })
+      .Case<math::ErfOp>([](auto) { return Op::Erf; })
+      .Case<math::FloorOp>([](auto) { return Op::Floor; })
+      .Case<math::CeilOp>([](auto) { return Op::Ceil; })
+      .Case<math::PowFOp>([](auto) { return Op::Pow; })
+      .Case<arith::SelectOp>([](auto) { return Op::Select; })
+      .Default([](auto) { return std::nullopt; });
+}
+
+std::optional<Op> comparison(arith::CmpIPredicate predicate) {
+  switch (predicate) {
+  case arith::CmpIPredicate::eq: return Op::Eq;
+  case arith::CmpIPredicate::ne: return Op::Ne;
+  case arith::CmpIPredicate::slt: return Op::Lt;
+  case arith::CmpIPredicate::sle: return Op::Le;
+  case arith::CmpIPredicate::sgt: return Op::Gt;
+  case arith::CmpIPredicate::sge: return Op::Ge;
+  default: return std::nullopt;
+  }
+}
+std::optional<Op> comparison(arith::CmpFPredicate predicate) {
+  switch (predicate) {
+  case arith::CmpFPredicate::OEQ: return Op::Eq;
+  case arith::CmpFPredicate::UNE: return Op::Ne;
+  case arith::CmpFPredicate::OLT: return Op::Lt;
+  case arith::CmpFPredicate::OLE: return Op::Le;
+  case arith::CmpFPredicate::OGT: return Op::Gt;
+  case arith::CmpFPredicate::OGE: return Op::Ge;
+  default: return std::nullopt;
+  }
+}
+
+class Translator {
+public:
+  Translator(ir::KernelOp kernel, int64_t batch) : kernel(kernel), batch(batch) {}
+
+  FailureOr<KernelSpec> run() {
+    Block &body = kernel.getBody().front();
+    for (auto [i, argument] : llvm::enumerate(body.getArguments().drop_front())) {
+      auto type = cast<RankedTensorType>(argument.getType());
+      sources[argument] = {TensorRef::Kind::Input, unsigned(i), 0};
+      spec.inputs.push_back(buffer("in" + std::to_string(i), type));
+    }
+    for (auto generic : body.getOps<linalg::GenericOp>())
+      if (failed(addStage(generic)))
+        return failure();
+    auto inplace = kernel.getInplace();
+    for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
+      auto source = sources.find(value);
+      if (source == sources.end() || source->second.kind != TensorRef::Kind::Stage)
+        return kernel.emitError("kernel yields what none of its ops computes");
+      Output output;
+      output.stage = source->second.index;
+      output.result = source->second.result;
+      output.buffer = buffer("out" + std::to_string(i), cast<RankedTensorType>(value.getType()));
+      output.inPlace = inplace ? int((*inplace)[i]) : -1;
+      spec.outputs.push_back(std::move(output));
+    }
+    return std::move(spec);
+  }
+
+private:
+  Buffer buffer(std::string name, RankedTensorType type) {
+    Buffer result;
+    result.name = std::move(name);
+    result.type = scalarTypeOf(type.getElementType());
+    result.shape = extentsOf(type, batch);
+    result.dims = rowMajor(result.shape);
+    return result;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Stages
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult addStage(linalg::GenericOp generic) {
+    Stage stage;
+    unsigned index = spec.stages.size();
+    stage.name = "s" + std::to_string(index);
+    // Loop numbers: the result's dimensions in order, then the reductions.
+    AffineMap outMap = generic.getIndexingMapsArray().back();
+    auto iterators = generic.getIteratorTypesArray();
+    auto ranges = cast<linalg::LinalgOp>(generic.getOperation()).getStaticLoopRanges();
+    auto extent = [&](unsigned loop) {
+      return ShapedType::isDynamic(ranges[loop]) ? Extent{batch, true} : Extent{ranges[loop], false};
+    };
+    loops.assign(iterators.size(), nullptr);
+    unsigned number = 0;
+    for (AffineExpr expr : outMap.getResults()) {
+      auto dim = dyn_cast<AffineDimExpr>(expr);
+      if (!dim || loops[dim.getPosition()])
+        return generic.emitError("a result must be written once, in loop order");
+      loops[dim.getPosition()] = makeNumbered(Op::Index, ScalarType::I64, number++);
+      stage.domain.push_back(extent(dim.getPosition()));
+    }
+    for (auto [i, iterator] : llvm::enumerate(iterators)) {
+      if (iterator == utils::IteratorType::reduction) {
+        loops[i] = makeNumbered(Op::Index, ScalarType::I64, number++);
+        stage.reduction.push_back(extent(i));
+      } else if (!loops[i]) {
+        return generic.emitError("a parallel loop that the result lacks");
+      }
+    }
+    // The body's arguments: loads, and what is accumulated.
+    values.clear();
+    Block &body = *generic.getBody();
+    for (OpOperand &operand : generic->getOpOperands()) {
+      BlockArgument element = generic.getMatchingBlockArgument(&operand);
+      if (generic.isDpsInit(&operand)) {
+        unsigned result = operand.getOperandNumber() - generic.getNumDpsInputs();
+        values[element] = makeNumbered(Op::Accumulator, scalarTypeOf(element.getType()), result);
+        continue;
+      }
+      if (element.use_empty())
+        continue; // it only gives a window its extent
+      std::vector<ExprRef> indices;
+      for (AffineExpr expr : generic.getMatchingIndexingMap(&operand).getResults())
+        indices.push_back(affine(expr));
+      auto load = loadOf(generic, operand.get(), std::move(indices));
+      if (failed(load))
+        return failure();
+      values[element] = *load;
+    }
+    for (Operation &op : body.without_terminator())
+      if (failed(translate(op)))
+        return failure();
+    for (auto [i, yielded] : llvm::enumerate(body.getTerminator()->getOperands())) {
+      Result result;
+      result.type = scalarTypeOf(yielded.getType());
+      ExprRef value = lookup(yielded);
+      if (stage.reduction.empty()) {
+        result.init = value;
+      } else {
+        auto fill = generic.getDpsInits()[i].getDefiningOp<linalg::FillOp>();
+        TypedAttr start;
+        if (!fill || !matchPattern(fill.getInputs()[0], m_Constant(&start)))
+          return generic.emitError("a reduction must begin with a constant");
+        result.init = makeConstant(start);
+        result.update = value;
+      }
+      stage.results.push_back(std::move(result));
+      sources[generic.getResult(i)] = {TensorRef::Kind::Stage, index, unsigned(i)};
+    }
+    spec.stages.push_back(std::move(stage));
+    return success();
+  }
+
+  FailureOr<ExprRef> loadOf(Operation *at, Value tensor, std::vector<ExprRef> indices) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    DenseElementsAttr splat;
+    if (matchPattern(tensor, m_Constant(&splat)) && splat.isSplat())
+      return makeConstant(splat.getSplatValue<TypedAttr>());
+    auto source = sources.find(tensor);
+    if (source == sources.end())
+      return at->emitError("kernel reads what is neither its input nor computed in it");
+    return makeLoad(source->second, scalarTypeOf(type.getElementType()), std::move(indices));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Expressions
+  //===--------------------------------------------------------------------===//
+
+  ExprRef affine(AffineExpr expr) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      return loops[dim.getPosition()];
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+      return makeInt(constant.getValue());
+    auto binary = cast<AffineBinaryOpExpr>(expr);
+    Op op = expr.getKind() == AffineExprKind::Add        ? Op::Add
+            : expr.getKind() == AffineExprKind::Mul      ? Op::Mul
+            : expr.getKind() == AffineExprKind::FloorDiv ? Op::FloorDiv
+                                                         : Op::FloorMod;
+    return make(op, ScalarType::I64, {affine(binary.getLHS()), affine(binary.getRHS())});
+  }
+
+  ExprRef lookup(Value value) {
+    if (auto found = values.find(value); found != values.end())
+      return found->second;
+    // From outside the body: n, or a constant.
+    if (auto argument = dyn_cast<BlockArgument>(value);
+        argument && argument.getOwner() == &kernel.getBody().front() && argument.getArgNumber() == 0)
+      return make(Op::Samples, ScalarType::I64);
+    TypedAttr constant;
+    if (matchPattern(value, m_Constant(&constant)))
+      return makeConstant(constant);
+    return nullptr;
+  }
+
+  LogicalResult translate(Operation &op) {
+    std::vector<ExprRef> operands;
+    for (Value operand : op.getOperands())
+      if (!isa<RankedTensorType>(operand.getType())) {
+        operands.push_back(lookup(operand));
+        if (!operands.back())
+          return op.emitError("kernel body uses a value from outside");
+      }
+    if (op.getNumResults() != 1)
+      return op.emitError("no kernel can be made of this op");
+    Value result = op.getResult(0);
+    ScalarType type = scalarTypeOf(result.getType());
+    if (auto plain = plainOp(&op)) {
+      values[result] = make(*plain, type, std::move(operands));
+    } else if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+      values[result] = makeConstant(constant.getValue());
+    } else if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+      values[result] = loops[index.getDim()];
+    } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+      auto load = loadOf(&op, extract.getTensor(), std::move(operands));
+      if (failed(load))
+        return failure();
+      values[result] = *load;
+    } else if (isa<arith::IndexCastOp, arith::ExtFOp, arith::TruncFOp, arith::ExtSIOp, arith::ExtUIOp,
+                   arith::TruncIOp, arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp>(op)) {
+      values[result] = operands[0]->type == type ? operands[0] : make(Op::Cast, type, std::move(operands));
+    } else if (auto compareInts = dyn_cast<arith::CmpIOp>(op)) {
+      auto which = comparison(compareInts.getPredicate());
+      if (!which)
+        return op.emitError("unsigned comparison");
+      values[result] = make(*which, ScalarType::I1, std::move(operands));
+    } else if (auto compareFloats = dyn_cast<arith::CmpFOp>(op)) {
+      auto which = comparison(compareFloats.getPredicate());
+      if (!which)
+        return op.emitError("comparison without an equal");
+      values[result] = make(*which, ScalarType::I1, std::move(operands));
+    } else {
+      return op.emitError("no kernel can be made of ") << op.getName();
+    }
+    return success();
+  }
+
+  ir::KernelOp kernel;
+  int64_t batch;
+  KernelSpec spec;
+  DenseMap<Value, TensorRef> sources;
+  DenseMap<Value, ExprRef> values;
+  std::vector<ExprRef> loops;
+};
+
+} // namespace
+
+FailureOr<KernelSpec> translateKernel(ir::KernelOp kernel, int64_t batch) {
+  return Translator(kernel, batch).run();
+}
+
+} // namespace fm::codegen

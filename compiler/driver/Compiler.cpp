@@ -1,0 +1,163 @@
+//===- Compiler.cpp - From model.fm to model.o -------------------------------------===//
+//
+// The table of contents of the compiler: read, lower stage by stage, collect the
+// program, compile its kernels, emit one object and one header.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/driver/Compiler.h"
+
+#include "compiler/codegen/BuildProgram.h"
+#include "compiler/codegen/EmitProgram.h"
+#include "compiler/codegen/HalideKernel.h"
+#include "compiler/codegen/HeaderWriter.h"
+#include "compiler/codegen/ObjectEmitter.h"
+#include "compiler/codegen/ReferenceKernels.h"
+#include "compiler/driver/Pipeline.h"
+#include "frontend/language/Reader.h"
+#include "frontend/recorder/RecorderImpl.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/IR/Module.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace fm::driver {
+
+Compiler::Compiler(const CompilerOptions &options, Diagnostics &diagnostics)
+    : options(options), diagnostics(diagnostics), recorded(std::make_unique<Recorder>(diagnostics)) {
+  recorded->impl().widen = options.widen;
+}
+Compiler::~Compiler() = default;
+
+void Compiler::adopt(std::unique_ptr<Recorder> other) { recorded = std::move(other); }
+
+/// Times a step, and turns what MLIR reports in it into our diagnostics.
+template <typename Function> bool Compiler::step(const char *name, Function &&function) {
+  auto begin = std::chrono::steady_clock::now();
+  ScopedDiagnosticHandler handler(&recorded->impl().context(), [&](mlir::Diagnostic &diagnostic) {
+    auto locate = [](mlir::Location loc) -> Location {
+      if (auto place = loc->findInstanceOf<FileLineColLoc>())
+        return {place.getFilename().str(), place.getLine(), place.getColumn(), 1};
+      return {};
+    };
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return success();
+    diagnostics.error(locate(diagnostic.getLocation()), diagnostic.str());
+    for (auto &note : diagnostic.getNotes())
+      diagnostics.note(locate(note.getLocation()), note.str());
+    return success();
+  });
+  bool ok = function();
+  seconds.push_back({name, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()});
+  return ok && !diagnostics.hasErrors();
+}
+
+bool Compiler::read() {
+  std::vector<Override> overrides;
+  for (const std::string &define : options.defines) {
+    auto parsed = parseOverride(define, diagnostics);
+    if (!parsed)
+      return false;
+    overrides.push_back(*parsed);
+  }
+  return step("read", [&] { return readModel(options.input, overrides, *recorded); });
+}
+
+bool Compiler::lower(const std::string &lastStage) {
+  return step("lower", [&] {
+    return succeeded(runPipeline(recorded->impl().module(), options, lastStage, &seconds));
+  });
+}
+
+bool Compiler::makeProgram(Compiled &result) {
+  std::string error = codegen::resolveTarget(options.triple, options.cpu, result.target);
+  if (!error.empty()) {
+    diagnostics.error({}, error);
+    return false;
+  }
+  result.target.optLevel = options.optLevel;
+  result.target.asserts = options.asserts;
+  result.target.exact = options.exact;
+  return step("program", [&] {
+    auto program = codegen::buildProgram(recorded->impl().module());
+    if (succeeded(program))
+      result.program = std::move(*program);
+    return succeeded(program);
+  });
+}
+
+/// The kernels and step functions, linked and optimised.
+static std::string link(codegen::ObjectEmitter &emitter, const Compiled &result,
+                        std::vector<codegen::CompiledKernel> &kernels, unsigned jobs) {
+  emitter.setModule(codegen::emitProgram(result.program, emitter.context(), result.target.triple));
+  return emitter.link(kernels, codegen::publicSymbols(result.program), jobs);
+}
+
+bool Compiler::generate(Compiled &result) {
+  if (!makeProgram(result))
+    return false;
+  std::vector<codegen::CompiledKernel> kernels;
+  bool ok = step("kernels", [&] {
+    if (options.backend == "reference")
+      return codegen::addReferenceKernels(recorded->impl().module(), result.program, result.target, kernels);
+    kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs);
+    for (const codegen::CompiledKernel &kernel : kernels)
+      if (!kernel.error.empty())
+        diagnostics.error({}, "internal error: " + kernel.name + ": " + kernel.error);
+    return true;
+  });
+  return ok && step("object", [&] {
+    codegen::ObjectEmitter emitter(result.target);
+    std::string error = link(emitter, result, kernels, options.jobs);
+    auto kind = options.emit == "llvm"  ? codegen::EmitKind::LlvmIr
+                : options.emit == "asm" ? codegen::EmitKind::Assembly
+                                        : codegen::EmitKind::Object;
+    if (error.empty())
+      error = emitter.emit(kind, result.object);
+    if (!error.empty())
+      diagnostics.error({}, "internal error: " + error);
+    result.header = codegen::writeHeader(result.program);
+    return error.empty();
+  });
+}
+
+bool Compiler::emitText(std::string &text) {
+  if (options.emit == "ast") {
+    auto file = parseFile(options.input, diagnostics);
+    if (!file || diagnostics.hasErrors())
+      return false;
+    text = ast::dump(*file);
+    return true;
+  }
+  if (!read())
+    return false;
+  if (options.emit == "llvm" || options.emit == "asm") {
+    Compiled result;
+    if (!lower() || !generate(result))
+      return false;
+    text = std::move(result.object);
+    return true;
+  }
+  std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;
+  if (stage != "fm" && !lower(stage))
+    return false;
+  llvm::raw_string_ostream out(text);
+  recorded->impl().module().print(out);
+  return true;
+}
+
+bool Compiler::compileToFolder() {
+  Compiled result;
+  if (!read() || !lower() || !generate(result))
+    return false;
+  std::string base = (options.output.empty() ? std::string(".") : options.output) + "/" + result.program.name;
+  std::string error = writeFiles({{base + ".o", result.object}, {base + ".h", result.header}});
+  if (!error.empty())
+    diagnostics.error({}, error);
+  return error.empty();
+}
+
+} // namespace fm::driver

@@ -1,0 +1,64 @@
+//===- Compiler.h - From model.fm to model.o --------------------------------------===//
+#ifndef FM_COMPILER_DRIVER_COMPILER_H
+#define FM_COMPILER_DRIVER_COMPILER_H
+
+#include "compiler/codegen/Program.h"
+#include "compiler/codegen/Target.h"
+#include "compiler/driver/Options.h"
+#include "frontend/recorder/Recorder.h"
+
+#include <string>
+#include <vector>
+
+namespace fm::driver {
+
+/// A compiled model in memory.
+struct Compiled {
+  codegen::Program program;
+  codegen::TargetSpec target;
+  std::string object; ///< relocatable machine code
+  std::string header; ///< C
+};
+
+/// One compilation. Each step returns false if it failed; what went wrong is in
+/// the diagnostics.
+class Compiler {
+public:
+  Compiler(const CompilerOptions &options, Diagnostics &diagnostics);
+  ~Compiler();
+
+  /// Reads `options.input`.
+  bool read();
+  /// Takes a model that was recorded elsewhere (the DSL).
+  void adopt(std::unique_ptr<Recorder> recorded);
+  /// Runs the passes up to and including a stage ("": all).
+  bool lower(const std::string &lastStage = "");
+  /// Makes kernels, step functions, object and header. After lower().
+  bool generate(Compiled &result);
+
+  /// Text of `options.emit`: any level from the syntax tree to assembly.
+  bool emitText(std::string &text);
+  /// read, lower, generate, and write `name.o` and `name.h` into the output
+  /// folder: both or neither.
+  bool compileToFolder();
+
+  Recorder &recorder() { return *recorded; }
+  const std::vector<std::pair<std::string, double>> &times() const { return seconds; }
+
+private:
+  bool makeProgram(Compiled &result);
+  template <typename Function> bool step(const char *name, Function &&function);
+
+  const CompilerOptions &options;
+  Diagnostics &diagnostics;
+  std::unique_ptr<Recorder> recorded;
+  std::vector<std::pair<std::string, double>> seconds;
+};
+
+/// Writes all files, or none of them if one cannot be written: each into a
+/// temporary file beside it first. An error message, or "".
+std::string writeFiles(const std::vector<std::pair<std::string, std::string>> &files);
+
+} // namespace fm::driver
+
+#endif // FM_COMPILER_DRIVER_COMPILER_H

@@ -1,0 +1,34 @@
+//===- Options.h - What a user asks of the compiler ------------------------------===//
+#ifndef FM_COMPILER_DRIVER_OPTIONS_H
+#define FM_COMPILER_DRIVER_OPTIONS_H
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fm::driver {
+
+/// Every option of compiling, filled in one place (CommandLine.cpp) and by the
+/// DSL. Defaults are those of the command.
+struct CompilerOptions {
+  std::string input;                ///< model.fm
+  std::string output;               ///< folder, or with --emit a file ("": standard output)
+  std::vector<std::string> defines; ///< -D name=value
+  std::string triple;               ///< --target; "": this machine's
+  std::string cpu = "native";       ///< --cpu
+  int optLevel = 3;                 ///< -O
+  std::string emit = "object";      ///< object, ast, fm, grad, linalg, kernels, plan, llvm, asm
+  std::string stopAfter;            ///< print the IR after this stage
+  std::string backend = "halide";   ///< halide, reference
+  bool fuse = true;                 ///< --no-fuse
+  bool exact = false;               ///< --exact
+  bool asserts = false;             ///< --asserts: kernels check every bound
+  bool timePasses = false;          ///< --time-passes
+  unsigned jobs = 0;                ///< --threads: for compiling; 0: one a core
+  std::optional<bool> color;        ///< --color; unset: if standard error is a terminal
+  bool widen = false;               ///< f32 as f64, for numerical differentiation
+};
+
+} // namespace fm::driver
+
+#endif // FM_COMPILER_DRIVER_OPTIONS_H

@@ -1,0 +1,115 @@
+//===- Pipeline.cpp - The stages from a recorded model to planned kernels ---------===//
+//
+// A table: what runs in which order, and why there. After each stage the IR is
+// verified, and the stage's own invariant with it, so that a broken pass fails
+// at its own boundary.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/driver/Pipeline.h"
+
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace fm::driver {
+
+static void onFunctions(OpPassManager &manager, std::unique_ptr<Pass> pass) {
+  manager.addNestedPass<func::FuncOp>(std::move(pass));
+}
+
+/// No function holds an op for which `bad` is true.
+static LogicalResult functionsLack(ModuleOp module, llvm::function_ref<bool(Operation *)> bad,
+                                   StringRef stage) {
+  LogicalResult result = success();
+  for (auto function : module.getOps<func::FuncOp>())
+    function.walk([&](Operation *op) {
+      if (bad(op))
+        result = op->emitError() << "internal error: " << op->getName() << " is left after stage " << stage;
+    });
+  return result;
+}
+
+static const Stage kStages[] = {
+    {"entries", "entry functions; layers are primitives",
+     [](OpPassManager &manager, const CompilerOptions &) {
+       manager.addPass(passes::createFmBuildEntries());
+       // Before differentiation, so that the adjoint of the simpler form is built.
+       onFunctions(manager, passes::createFmSimplify());
+     },
+     [](ModuleOp module) {
+       return functionsLack(module, [](Operation *op) { return isa<ir::LayerOpInterface>(op); }, "entries");
+     }},
+    {"grad", "backward pass and optimizer step",
+     [](OpPassManager &manager, const CompilerOptions &) {
+       onFunctions(manager, passes::createFmDifferentiate());
+       onFunctions(manager, passes::createFmDecompose());
+       // Forward and adjoint share subexpressions, and adjoints leave dead ends.
+       manager.addPass(createCSEPass());
+       manager.addPass(createCanonicalizerPass());
+     },
+     [](ModuleOp module) {
+       return functionsLack(
+           module, [](Operation *op) { return isa<ir::GradientOp, ir::DecomposableOpInterface>(op); }, "grad");
+     }},
+    {"linalg", "structured loops on tensors",
+     [](OpPassManager &manager, const CompilerOptions &) {
+       onFunctions(manager, passes::createFmLowerToLinalg());
+       manager.addPass(createCSEPass());
+       manager.addPass(createCanonicalizerPass());
+     },
+     [](ModuleOp module) {
+       return functionsLack(
+           module, [](Operation *op) { return isa<ir::FmDialect>(op->getDialect()); }, "linalg");
+     }},
+    {"kernels", "fused kernels in order",
+     [](OpPassManager &manager, const CompilerOptions &options) {
+       passes::FmFormKernelsOptions form;
+       form.fuse = options.fuse && options.backend != "reference";
+       onFunctions(manager, passes::createFmFormKernels(form));
+     },
+     [](ModuleOp module) {
+       return functionsLack(
+           module,
+           [](Operation *op) {
+             return isa<linalg::LinalgOp>(op) && !op->getParentOfType<ir::KernelOp>();
+           },
+           "kernels");
+     }},
+    {"plan", "places in memory",
+     [](OpPassManager &manager, const CompilerOptions &) {
+       onFunctions(manager, passes::createFmPlanMemory());
+     },
+     [](ModuleOp module) {
+       return functionsLack(
+           module, [](Operation *op) { return isa<ir::KernelOp>(op) && !op->hasAttr("fm.offsets"); }, "plan");
+     }},
+};
+
+ArrayRef<Stage> pipeline() { return kStages; }
+
+LogicalResult runPipeline(ModuleOp module, const CompilerOptions &options, StringRef last,
+                          std::vector<std::pair<std::string, double>> *seconds) {
+  for (const Stage &stage : kStages) {
+    auto begin = std::chrono::steady_clock::now();
+    PassManager manager(module.getContext(), ModuleOp::getOperationName());
+    manager.enableVerifier(true);
+    stage.build(manager, options);
+    if (failed(manager.run(module)) || failed(stage.verify(module)))
+      return failure();
+    if (seconds)
+      seconds->push_back({stage.name, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()});
+    if (last == stage.name)
+      break;
+  }
+  return success();
+}
+
+} // namespace fm::driver
