@@ -45,19 +45,40 @@ enum class Op : uint8_t {
   Load,        ///< element of `source` at `operands` (one I64 per dimension)
   Accumulator, ///< in an update: current value of this stage's result `number`
   // Arithmetic; both operands and the result have the same type.
-  Add, Sub, Mul,
-  Div,                ///< float division, or integer division towards zero
-  FloorDiv, FloorMod, ///< integers only; floor semantics
-  Min, Max,           ///< float: a NaN operand yields NaN
-  And, Or, Xor,       ///< integers and I1
-  ShiftLeft, ShiftRightLogical,
+  Add,
+  Sub,
+  Mul,
+  Div, ///< float division, or integer division towards zero
+  FloorDiv,
+  FloorMod, ///< integers only; floor semantics
+  Min,
+  Max, ///< float: a NaN operand yields NaN
+  And,
+  Or,
+  Xor, ///< integers and I1
+  ShiftLeft,
+  ShiftRightLogical,
   // Comparisons: operands of one type, result I1; ordered for floats.
-  Eq, Ne, Lt, Le, Gt, Ge,
-  Select,             ///< operands: condition (I1), value if true, if false
-  Cast,               ///< to `type`; float to integer truncates
+  Eq,
+  Ne,
+  Lt,
+  Le,
+  Gt,
+  Ge,
+  Select, ///< operands: condition (I1), value if true, if false
+  Cast,   ///< to `type`; float to integer truncates
   // Unary, floating point (Neg and Abs also on integers).
-  Neg, Abs, Exp, Log, Sqrt, Rsqrt, Tanh, Erf, Floor, Ceil,
-  Pow,                ///< binary
+  Neg,
+  Abs,
+  Exp,
+  Log,
+  Sqrt,
+  Rsqrt,
+  Tanh,
+  Erf,
+  Floor,
+  Ceil,
+  Pow, ///< binary
 };
 
 /// Names a tensor that a Load can read: a kernel input or a stage's result.
@@ -108,7 +129,7 @@ struct PhysicalDim {
   int64_t divisor = 1;
   int64_t modulus = 0; ///< 0: no modulus
   Extent extent;
-  int64_t stride = 1;  ///< in elements
+  int64_t stride = 1; ///< in elements
   friend bool operator==(const PhysicalDim &, const PhysicalDim &) = default;
 };
 
@@ -139,7 +160,7 @@ struct Output {
 };
 
 struct KernelSpec {
-  std::string name;            ///< symbol; a C identifier
+  std::string name; ///< symbol; a C identifier
   std::vector<Buffer> inputs;
   std::vector<Stage> stages;   ///< producers before consumers
   std::vector<Output> outputs; ///< each stage result at most once

@@ -1,0 +1,596 @@
+//===- HalideKernel.cpp - From KernelSpec to LLVM bitcode via Halide ------===//
+//
+// Algorithm first, schedule second: every nest of the plan becomes a pure Func
+// (its reductions Funcs of their own, accumulated in its register tile), then
+// each nest's choice is applied. At the end, the border at which all of
+// Halide's complaints become error strings.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/HalideKernel.h"
+
+#include <fcntl.h>
+#include <mutex>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <Halide.h>
+
+#include "compiler/codegen/HalideExpr.h"
+#include "compiler/codegen/HalideInPlace.h"
+
+namespace fm::codegen {
+
+namespace {
+
+using Halide::Func;
+using Halide::RDom;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+using HExpr = Halide::Expr;
+
+/// The Halide side of one nest.
+struct BuiltNest {
+  Func func;
+  std::vector<Var> vars; ///< per loop, outermost first
+  std::vector<Func> accumulators;
+  std::vector<RDom> domains;
+  std::vector<Var> outer; ///< per position of the nest's order
+};
+
+class Builder {
+public:
+  Builder(const KernelSpec &spec, const Plan &plan) : spec(spec), plan(plan) {
+    for (size_t i = 0; i < spec.inputs.size(); ++i)
+      inputs.emplace_back(halideStorageType(spec.inputs[i].type),
+                          std::max<int>(1, spec.inputs[i].dims.size()),
+                          "input" + std::to_string(i));
+    built.resize(plan.groups.size());
+  }
+
+  Halide::Pipeline build() {
+    std::vector<Func> outputs;
+    for (size_t g = 0; g < plan.groups.size(); ++g) {
+      defineGroup(g);
+      outputs.push_back(built[g][0].func);
+    }
+    for (size_t g = 0; g < plan.groups.size(); ++g)
+      for (size_t k = 0; k < plan.groups[g].nests.size(); ++k)
+        scheduleNest(g, k);
+    for (size_t g = 0; g < plan.groups.size(); ++g)
+      for (size_t k = 0; k < plan.groups[g].nests.size(); ++k)
+        placeNest(g, k);
+    describeArguments();
+    return Halide::Pipeline(outputs);
+  }
+
+  std::vector<Halide::Argument> halideArguments() {
+    std::vector<Halide::Argument> list{samples};
+    for (Halide::ImageParam &input : inputs)
+      list.push_back(input);
+    return list;
+  }
+
+  std::vector<KernelArgument> arguments;
+  /// Funcs whose values of one point must all be computed before any is stored.
+  std::vector<std::string> storedTogether;
+
+private:
+  const KernelSpec &spec;
+  const Plan &plan;
+  Halide::Param<int> samples{"n"};
+  std::vector<Halide::ImageParam> inputs;
+  std::vector<std::vector<BuiltNest>> built;
+
+  HExpr extentOf(const Extent &extent) {
+    return extent.isSamples ? HExpr(samples)
+                            : HExpr(static_cast<int>(extent.size));
+  }
+
+  /// Index that stays inside a loop whose last tile reaches beyond its end.
+  HExpr clamped(const Nest &nest, size_t l, const HExpr &v) {
+    if (!nest.overhang(l))
+      return v;
+    return Halide::min(Halide::likely(v), extentOf(nest.loops[l].extent) - 1);
+  }
+
+  /// Logical indices of a nest's point. `guarded`: code that runs for points in
+  /// range only.
+  Site siteOf(const Nest &nest, const std::vector<Var> &vars, bool guarded) {
+    Site site;
+    site.index.resize(nest.domain.size());
+    site.raw.resize(nest.domain.size());
+    for (size_t l = 0; l < vars.size(); ++l)
+      site.nestPoint.push_back(vars[l]);
+    if (nest.domain.empty())
+      return site;
+    for (size_t l = 0; l < vars.size(); ++l) {
+      const Loop &loop = nest.loops[l];
+      auto add = [&](std::vector<HExpr> &index, const HExpr &part) {
+        HExpr term =
+            loop.divisor == 1 ? part : part * static_cast<int>(loop.divisor);
+        HExpr &sum = index[loop.logical];
+        sum = sum.defined() ? sum + term : term;
+      };
+      const HExpr inside = guarded ? HExpr(vars[l]) : clamped(nest, l, vars[l]);
+      add(site.index, inside);
+      const bool isVector = static_cast<int>(l) == nest.choice.vectorLoop;
+      add(site.raw,
+          isVector && !inside.same_as(vars[l]) ? HExpr(vars[l]) : inside);
+    }
+    for (size_t d = 0; d < nest.domain.size(); ++d) {
+      if (!site.index[d].defined())
+        site.index[d] = site.raw[d] = 0;
+      // Blocks may reach beyond the logical extent: padding.
+      int64_t reach = 1;
+      bool blocked = false;
+      for (const Loop &loop : nest.loops)
+        if (loop.logical == d) {
+          reach += (loop.extent.size - 1) * loop.divisor;
+          blocked |= loop.divisor != 1;
+        }
+      if (blocked && reach > nest.domain[d].size)
+        site.index[d] = site.raw[d] = Halide::min(
+            site.index[d], static_cast<int>(nest.domain[d].size) - 1);
+    }
+    bool same = true;
+    for (size_t d = 0; d < nest.domain.size(); ++d)
+      same &= Halide::Internal::equal(site.index[d], site.raw[d]);
+    if (same)
+      site.raw = site.index;
+    return site;
+  }
+
+  void defineGroup(size_t g) {
+    const Group &group = plan.groups[g];
+    built[g].resize(group.nests.size());
+    Translator translator(
+        spec, inputs, samples,
+        [&group](unsigned s) { return group.place[s] == Place::Inline; },
+        [this, g](unsigned s, unsigned result, const std::vector<HExpr> &index,
+                  const Site &site) {
+          return readStage(g, s, result, index, site);
+        });
+    for (size_t k = group.nests.size(); k-- > 0;)
+      defineNest(g, k, translator);
+  }
+
+  HExpr readStage(size_t g, unsigned s, unsigned result,
+                  const std::vector<HExpr> &index, const Site &site) {
+    const Group &group = plan.groups[g];
+    if (group.place[s] == Place::Register) {
+      const Nest &nest = group.nests[group.nestOf[s]];
+      for (size_t i = 0; i < nest.reductions.size(); ++i)
+        if (nest.reductions[i] == s)
+          return element(built[g][group.nestOf[s]].accumulators[i], result,
+                         site.nestPoint);
+    }
+    if (group.place[s] == Place::Nest) {
+      std::vector<HExpr> point = index;
+      if (point.empty())
+        point.push_back(0);
+      return element(built[g][group.nestOf[s]].func, result, point);
+    }
+    // Stored by a group that has run before.
+    const size_t from = plan.storedBy[s];
+    const Nest &nest = plan.groups[from].nests[0];
+    std::vector<HExpr> point;
+    for (const Loop &loop : nest.loops) {
+      PhysicalDim dim;
+      dim.divisor = loop.divisor;
+      dim.modulus = loop.modulus;
+      point.push_back(nest.domain.empty()
+                          ? HExpr(0)
+                          : Translator::physical(dim, index[loop.logical]));
+    }
+    for (size_t i = 0; i < nest.outputs.size(); ++i) {
+      const Output &output = spec.outputs[nest.outputs[i]];
+      if (output.stage == s && output.result == result)
+        return element(built[from][0].func, i, point);
+    }
+    return HExpr();
+  }
+
+  static HExpr element(const Func &func, unsigned result,
+                       std::vector<HExpr> point) {
+    std::reverse(point.begin(), point.end());
+    return func.outputs() > 1 ? HExpr(func(point)[result]) : HExpr(func(point));
+  }
+
+  static void define(Func &func, const std::vector<Var> &vars,
+                     const std::vector<HExpr> &values) {
+    const std::vector<Var> arguments(vars.rbegin(), vars.rend());
+    if (values.size() == 1)
+      func(arguments) = values[0];
+    else
+      func(arguments) = Halide::Tuple(values);
+  }
+
+  void defineNest(size_t g, size_t k, Translator &translator) {
+    const Nest &nest = plan.groups[g].nests[k];
+    BuiltNest &b = built[g][k];
+    const std::string id = "g" + std::to_string(g) + "k" + std::to_string(k);
+    for (size_t l = 0; l < nest.loops.size(); ++l)
+      b.vars.emplace_back(id + "v" + std::to_string(l));
+
+    std::vector<unsigned> reductions = nest.reductions;
+    std::vector<size_t> byStage(reductions.size());
+    b.accumulators.resize(reductions.size());
+    b.domains.resize(reductions.size());
+    for (size_t i = 0; i < reductions.size(); ++i)
+      byStage[i] = i;
+    std::sort(byStage.begin(), byStage.end(), [&](size_t x, size_t y) {
+      return reductions[x] < reductions[y];
+    });
+    for (size_t i : byStage)
+      defineReduction(nest, b, i, id, translator);
+
+    b.func = Func(
+        id + (nest.stage >= 0 ? "_" + spec.stages[nest.stage].name : "_out"));
+    std::vector<HExpr> values;
+    const bool isOutput = nest.stage < 0;
+    Site site = siteOf(nest, b.vars, isOutput);
+    if (!isOutput) {
+      site.stage = nest.stage;
+      const Stage &stage = spec.stages[nest.stage];
+      for (size_t r = 0; r < stage.results.size(); ++r)
+        values.push_back(stage.reduces()
+                             ? element(b.accumulators[0], r, site.nestPoint)
+                             : translator.stored(stage.results[r].init, site));
+    }
+    for (unsigned o : nest.outputs) {
+      const Output &output = spec.outputs[o];
+      site.stage = output.stage;
+      HExpr value = translator.read(output.stage, output.result, site.index,
+                                    site.raw, site);
+      if (!value.type().is_float())
+        value = Halide::strict_float(value);
+      values.push_back(
+          Halide::cast(halideStorageType(output.buffer.type), value));
+    }
+    define(b.func, b.vars, values);
+  }
+
+  void defineReduction(const Nest &nest, BuiltNest &b, size_t i,
+                       const std::string &id, Translator &translator) {
+    const unsigned s = nest.reductions[i];
+    const Stage &stage = spec.stages[s];
+    Func &acc = b.accumulators[i] = Func(id + "_acc_" + stage.name);
+    Site site = siteOf(nest, b.vars, false);
+    site.stage = s;
+    std::vector<HExpr> values;
+    for (const Result &result : stage.results)
+      values.push_back(translator.stored(result.init, site));
+    define(acc, b.vars, values);
+
+    Halide::Region bounds;
+    for (size_t r = stage.reduction.size(); r-- > 0;)
+      bounds.emplace_back(0, extentOf(stage.reduction[r]));
+    b.domains[i] = RDom(bounds, id + "r" + std::to_string(i));
+    for (size_t r = 0; r < stage.reduction.size(); ++r) {
+      site.index.push_back(HExpr(reductionVar(b, i, r)));
+      site.raw.push_back(site.index.back());
+    }
+    for (size_t r = 0; r < stage.results.size(); ++r)
+      site.accumulators.push_back(element(acc, r, site.nestPoint));
+    values.clear();
+    for (const Result &result : stage.results)
+      values.push_back(translator.stored(result.update, site));
+    define(acc, b.vars, values);
+    if (values.size() > 1)
+      storedTogether.push_back(acc.name());
+  }
+
+  /// Reduction loop number r, counted from the outermost.
+  static RVar reductionVar(const BuiltNest &b, size_t i, size_t r) {
+    return b.domains[i][b.domains[i].dimensions() - 1 - r];
+  }
+
+  // --- Schedules
+  // ----------------------------------------------------------------
+
+  void scheduleNest(size_t g, size_t k) {
+    const Nest &nest = plan.groups[g].nests[k];
+    BuiltNest &b = built[g][k];
+    const NestChoice &choice = nest.choice;
+    const bool isOutput = nest.stage < 0;
+    const size_t loops = nest.loops.size();
+    std::vector<Var> outer(loops);
+    std::vector<Halide::VarOrRVar> inner;
+    std::vector<Var> unrolled;
+    Var vector;
+    for (size_t l = 0; l < loops; ++l) {
+      const int64_t tile = choice.tile[l];
+      if (isOutput)
+        b.func.bound(b.vars[l], 0, extentOf(nest.loops[l].extent));
+      outer[l] = b.vars[l];
+      if (tile == 1)
+        continue;
+      const TailStrategy tail = !nest.overhang(l) ? TailStrategy::RoundUp
+                                : isOutput        ? TailStrategy::GuardWithIf
+                                                  : TailStrategy::RoundUp;
+      const std::string name = b.vars[l].name();
+      outer[l] = Var(name + "o");
+      Var in(name + "i");
+      b.func.split(b.vars[l], outer[l], in, static_cast<int>(tile), tail);
+      if (static_cast<int>(l) == choice.vectorLoop) {
+        vector = in;
+        if (tile > choice.lanes) {
+          Var vectors(name + "u");
+          vector = Var(name + "v");
+          b.func.split(in, vectors, vector, static_cast<int>(choice.lanes),
+                       TailStrategy::RoundUp);
+          unrolled.push_back(vectors);
+        }
+      } else {
+        unrolled.push_back(in);
+      }
+    }
+    std::vector<Halide::VarOrRVar> order;
+    if (choice.vectorLoop >= 0)
+      order.push_back(vector);
+    for (size_t i = unrolled.size(); i-- > 0;)
+      order.push_back(unrolled[i]);
+    for (size_t p = loops; p-- > 0;)
+      order.push_back(outer[choice.order[p]]);
+    b.func.reorder(order);
+    if (choice.vectorLoop >= 0)
+      b.func.vectorize(vector);
+    for (const Var &v : unrolled)
+      b.func.unroll(v);
+    for (size_t p = 0; p < loops; ++p)
+      b.outer.push_back(outer[choice.order[p]]);
+    if (choice.parallelLoops > 0 && isOutput) {
+      Var fused = outer[choice.order[0]];
+      for (int p = 1; p < choice.parallelLoops; ++p) {
+        Var next(b.func.name() + "f" + std::to_string(p));
+        b.func.fuse(outer[choice.order[p]], fused, next);
+        fused = next;
+      }
+      b.func.parallel(fused);
+      for (int p = 0; p < choice.parallelLoops; ++p)
+        b.outer[p] = fused;
+    }
+    for (size_t i = 0; i < nest.reductions.size(); ++i)
+      scheduleReduction(nest, b, i);
+    if (!isOutput)
+      b.func.store_in(Halide::MemoryType::Stack);
+  }
+
+  void scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {
+    const NestChoice &choice = nest.choice;
+    Func &acc = b.accumulators[i];
+    acc.compute_at(b.func, innermostOuter(b))
+        .store_in(Halide::MemoryType::Stack);
+    Halide::Stage update = acc.update();
+    std::vector<Halide::VarOrRVar> order;
+    std::vector<Var> tiled, single;
+    for (size_t l = 0; l < nest.loops.size(); ++l) {
+      if (choice.tile[l] > 1)
+        acc.bound_extent(b.vars[l], static_cast<int>(choice.tile[l]));
+      if (static_cast<int>(l) == choice.vectorLoop)
+        continue;
+      (choice.tile[l] > 1 ? tiled : single).push_back(b.vars[l]);
+    }
+    Var vectorVar, vectorOuter(b.func.name() + "av");
+    bool hasVectors = false;
+    if (choice.vectorLoop >= 0) {
+      vectorVar = b.vars[choice.vectorLoop];
+      hasVectors = choice.tile[choice.vectorLoop] > choice.lanes;
+      if (hasVectors) {
+        acc.split(vectorVar, vectorOuter, vectorVar,
+                  static_cast<int>(choice.lanes), TailStrategy::RoundUp);
+        update.split(vectorVar, vectorOuter, vectorVar,
+                     static_cast<int>(choice.lanes), TailStrategy::RoundUp);
+      }
+      order.push_back(vectorVar);
+      if (hasVectors)
+        order.push_back(vectorOuter);
+    }
+    for (size_t t = tiled.size(); t-- > 0;)
+      order.push_back(tiled[t]);
+    std::vector<Halide::VarOrRVar> pure = order;
+    for (size_t t = single.size(); t-- > 0;)
+      pure.push_back(single[t]);
+    const size_t reductions = spec.stages[nest.reductions[i]].reduction.size();
+    for (size_t r = reductions; r-- > 0;)
+      order.push_back(reductionVar(b, i, r));
+    for (size_t t = single.size(); t-- > 0;)
+      order.push_back(single[t]);
+    acc.reorder(pure);
+    update.reorder(order);
+    if (choice.vectorLoop >= 0) {
+      acc.vectorize(vectorVar);
+      update.vectorize(vectorVar);
+      if (hasVectors) {
+        acc.unroll(vectorOuter);
+        update.unroll(vectorOuter);
+      }
+    }
+    for (const Var &v : tiled) {
+      acc.unroll(v);
+      update.unroll(v);
+    }
+    if (choice.unrollReduction > 1) {
+      RVar innerR = reductionVar(b, i, reductions - 1);
+      update.unroll(innerR, choice.unrollReduction);
+    }
+  }
+
+  static Var innermostOuter(const BuiltNest &b) { return b.outer.back(); }
+
+  void placeNest(size_t g, size_t k) {
+    const Nest &nest = plan.groups[g].nests[k];
+    BuiltNest &b = built[g][k];
+    if (nest.stage < 0)
+      return;
+    if (nest.parent < 0) {
+      b.func.compute_root();
+      return;
+    }
+    const Nest &parent = plan.groups[g].nests[nest.parent];
+    BuiltNest &at = built[g][nest.parent];
+    if (nest.parentReduction < 0) {
+      b.func.compute_at(at.func, at.outer[nest.position]);
+      return;
+    }
+    for (size_t i = 0; i < parent.reductions.size(); ++i)
+      if (static_cast<int>(parent.reductions[i]) == nest.parentReduction)
+        b.func.compute_at(at.accumulators[i],
+                          reductionVar(at, i, nest.position));
+  }
+
+  // --- Buffers
+  // --------------------------------------------------------------------
+
+  void describeArguments() {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Buffer &buffer = spec.inputs[i];
+      KernelArgument argument{
+          static_cast<unsigned>(i), buffer.type, buffer.offset, {}};
+      for (size_t d = buffer.dims.size(); d-- > 0;) {
+        const PhysicalDim &dim = buffer.dims[d];
+        KernelDim known{dim.extent.size, dim.stride, dim.extent.isSamples};
+        if (!buffer.external && dim.stride == 1 && !known.isSamples)
+          known.extent += maxOverreadBytes / sizeOf(buffer.type);
+        argument.dims.push_back(known);
+      }
+      if (argument.dims.empty())
+        argument.dims.push_back({1, 1, false});
+      for (size_t d = 0; d < argument.dims.size(); ++d)
+        inputs[i].dim(d).set_min(0).set_stride(
+            static_cast<int>(argument.dims[d].stride));
+      arguments.push_back(argument);
+    }
+    for (size_t g = 0; g < plan.groups.size(); ++g) {
+      const Nest &nest = plan.groups[g].nests[0];
+      std::vector<Halide::OutputImageParam> buffers =
+          built[g][0].func.output_buffers();
+      bool inPlace = false;
+      for (size_t i = 0; i < nest.outputs.size(); ++i) {
+        const Output &output = spec.outputs[nest.outputs[i]];
+        inPlace |= output.inPlace >= 0;
+        KernelArgument argument{
+            static_cast<unsigned>(spec.inputs.size() + nest.outputs[i]),
+            output.buffer.type,
+            output.buffer.offset,
+            {}};
+        for (size_t l = nest.loops.size(); l-- > 0;) {
+          const Loop &loop = nest.loops[l];
+          KernelDim known{loop.extent.size, 1, loop.extent.isSamples};
+          for (const PhysicalDim &dim : output.buffer.dims)
+            if (dim.logical == loop.logical && dim.divisor == loop.divisor &&
+                dim.modulus == loop.modulus)
+              known.stride = dim.stride;
+          argument.dims.push_back(known);
+        }
+        for (size_t d = 0; d < argument.dims.size(); ++d) {
+          buffers[i].dim(d).set_stride(
+              static_cast<int>(argument.dims[d].stride));
+          if (i == 0) // the others follow
+            buffers[i].dim(d).set_min(0);
+        }
+        arguments.push_back(argument);
+      }
+      if (inPlace && nest.outputs.size() > 1)
+        storedTogether.push_back(built[g][0].func.name());
+    }
+  }
+};
+
+/// Collects warnings; an error becomes an exception, as without a reporter.
+class Reporter : public Halide::CompileTimeErrorReporter {
+public:
+  std::string warnings;
+  void warning(const char *message) override { warnings += message; }
+  void error(const char *message) override {
+    throw Halide::CompileError(message);
+  }
+};
+
+std::string readMemoryFile(int fd) {
+  std::string bytes(lseek(fd, 0, SEEK_END), '\0');
+  lseek(fd, 0, SEEK_SET);
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t got = read(fd, &bytes[done], bytes.size() - done);
+    if (got <= 0)
+      break;
+    done += got;
+  }
+  return bytes;
+}
+
+void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
+             CompiledKernel &kernel) {
+  Builder builder(spec, plan);
+  Halide::Pipeline pipeline = builder.build();
+  kernel.arguments = builder.arguments;
+  if (!builder.storedTogether.empty())
+    pipeline.add_custom_lowering_pass(
+        new LoadsBeforeStores(builder.storedTogether));
+  std::string name = target.halideTarget +
+                     "-no_runtime-no_bounds_query-user_context-"
+                     "strict_float-disable_llvm_loop_opt";
+  if (!target.asserts)
+    name += "-no_asserts";
+  const Halide::Target halideTarget(name);
+  const int fd = memfd_create("kernel", 0);
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  try {
+    if (const char *stmt = getenv("FM_DUMP_STMT"))
+      pipeline.compile_to_lowered_stmt(stmt, builder.halideArguments(),
+                                       Halide::Text, halideTarget);
+    Halide::Module module = pipeline.compile_to_module(
+        builder.halideArguments(), kernel.function, halideTarget);
+    module.compile({{Halide::OutputFileType::bitcode, path}});
+  } catch (...) {
+    close(fd);
+    throw;
+  }
+  kernel.bitcode = readMemoryFile(fd);
+  close(fd);
+}
+
+} // namespace
+
+CompiledKernel compileWithHalide(const KernelSpec &spec,
+                                 const TargetSpec &target,
+                                 const ScheduleChoice &choice) {
+  CompiledKernel kernel;
+  kernel.name = spec.name;
+  kernel.function = spec.name + "_body";
+  kernel.pointers = spec.inputs.size() + spec.outputs.size();
+  for (const Output &output : spec.outputs)
+    kernel.mayAlias |= output.inPlace >= 0;
+  kernel.error = verify(spec);
+  if (!kernel.error.empty()) {
+    kernel.error = "kernel '" + spec.name + "': " + kernel.error;
+    return kernel;
+  }
+  const Plan plan = planKernel(spec, target.machine, choice);
+  kernel.error = plan.error;
+  if (!kernel.error.empty())
+    return kernel;
+  kernel.schedule = toString(spec, plan);
+
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  Reporter reporter;
+  Halide::set_custom_compile_time_error_reporter(&reporter);
+  std::string failure;
+  try {
+    compile(spec, plan, target, kernel);
+    failure = reporter.warnings;
+  } catch (const Halide::Error &error) {
+    failure = error.what();
+  } catch (const std::exception &error) {
+    failure = error.what();
+  }
+  Halide::set_custom_compile_time_error_reporter(nullptr);
+  if (!failure.empty())
+    kernel.error = "kernel '" + spec.name + "': " + failure;
+  return kernel;
+}
+
+} // namespace fm::codegen

@@ -1,0 +1,60 @@
+//===- HalideKernel.h - From KernelSpec to LLVM bitcode via Halide --------===//
+//
+// The Halide side of the border. Halide is not safe to use from several threads
+// (its name counter makes results depend on what ran before, and its error
+// reporter is global): compileWithHalide takes a lock, compileKernels runs
+// forked worker processes instead, which also makes every kernel's code
+// independent of the others'.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_HALIDEKERNEL_H
+#define FM_COMPILER_CODEGEN_HALIDEKERNEL_H
+
+#include <string>
+#include <vector>
+
+#include "compiler/codegen/KernelSpec.h"
+#include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/Target.h"
+
+namespace fm::codegen {
+
+/// One dimension of a halide_buffer_t that the kernel's function expects.
+struct KernelDim {
+  int64_t extent = 1; ///< in elements; n, if `isSamples`
+  int64_t stride = 1;
+  bool isSamples = false;
+};
+
+/// One halide_buffer_t, in the order of the function's parameters.
+struct KernelArgument {
+  unsigned pointer = 0; ///< inputs first, then outputs, as in the KernelSpec
+  ScalarType type = ScalarType::F32;
+  int64_t offset = 0;          ///< in elements
+  std::vector<KernelDim> dims; ///< innermost first
+};
+
+struct CompiledKernel {
+  std::string name; ///< KernelSpec::name
+  std::string
+      function; ///< `i32 (ptr context, i32 n, ptr buffer...)` in `bitcode`
+  std::string bitcode; ///< LLVM 14
+  unsigned pointers = 0;
+  std::vector<KernelArgument> arguments;
+  bool mayAlias = false; ///< an output lies in an input's memory
+  std::string schedule;  ///< what was chosen, for people
+  std::string error;     ///< not empty: nothing else is valid
+};
+
+CompiledKernel compileWithHalide(const KernelSpec &spec,
+                                 const TargetSpec &target,
+                                 const ScheduleChoice &choice = {});
+
+/// All kernels, on `jobs` processes (0: one per core). Results in input order.
+std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
+                                           const TargetSpec &target,
+                                           unsigned jobs = 0);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_HALIDEKERNEL_H

@@ -1,0 +1,232 @@
+//===- HalideMath.cpp - Vectorised elementary functions -------------------===//
+//
+// Each f32 function reduces its argument exactly (Cody and Waite, "Software
+// Manual for the Elementary Functions", 1980), then evaluates a polynomial that
+// was fitted in Chebyshev nodes with 40 digits. NaN is recognised from the
+// bits, since no optimiser reasons about those.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/HalideMath.h"
+
+#include <limits>
+#include <vector>
+
+using Halide::cast;
+using Halide::Expr;
+using Halide::reinterpret;
+using Halide::select;
+
+namespace fm::codegen {
+
+namespace {
+
+Expr f32(float value) {
+  return Halide::Internal::FloatImm::make(Halide::Float(32), value);
+}
+// Bits are unsigned: Halide takes signed arithmetic to be free of overflow.
+Expr u32(uint32_t value) {
+  return Halide::Internal::UIntImm::make(Halide::UInt(32), value);
+}
+Expr u64(uint64_t value) {
+  return Halide::Internal::UIntImm::make(Halide::UInt(64), value);
+}
+
+Expr bitsOf(const Expr &x) { return reinterpret(Halide::UInt(32), x); }
+Expr fromBits(const Expr &bits) { return reinterpret(Halide::Float(32), bits); }
+Expr absBits(const Expr &x) { return bitsOf(x) & u32(0x7fffffff); }
+Expr signBit(const Expr &x) { return bitsOf(x) & u32(0x80000000); }
+Expr isNan(const Expr &x) {
+  if (x.type().bits() == 64)
+    return (reinterpret(Halide::UInt(64), x) & u64(0x7fffffffffffffffull)) >
+           u64(0x7ff0000000000000ull);
+  return absBits(x) > u32(0x7f800000);
+}
+
+/// coefficients[0] + x * (coefficients[1] + ...).
+Expr polynomial(const Expr &x, const std::vector<float> &coefficients) {
+  Expr value = f32(coefficients.back());
+  for (size_t i = coefficients.size() - 1; i-- > 0;)
+    value = value * x + f32(coefficients[i]);
+  return value;
+}
+
+Expr polynomial64(const Expr &x, const std::vector<double> &coefficients) {
+  Expr value = Expr(coefficients.back());
+  for (size_t i = coefficients.size() - 1; i-- > 0;)
+    value = value * x + Expr(coefficients[i]);
+  return value;
+}
+
+Expr libm(const char *name, const std::vector<Expr> &arguments) {
+  return Halide::Internal::Call::make(Halide::Float(64), name, arguments,
+                                      Halide::Internal::Call::PureExtern);
+}
+
+/// For finite or infinite x; a NaN gives anything.
+Expr exp32(const Expr &argument) {
+  // Below -104 the result is zero, above 89 infinite; in between, 2^n with n in
+  // [-150, 128] is the product of two powers that are normal numbers.
+  Expr x = select(argument > f32(89.0f), f32(89.0f),
+                  select(argument < f32(-104.0f), f32(-104.0f), argument));
+  const float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer
+  Expr shifted = x * f32(1.44269504f) + f32(magic);
+  Expr n = bitsOf(shifted) - u32(0x4b400000 - 256); // plus 256: positive
+  Expr nf = shifted - f32(magic);
+  Expr r = x - nf * f32(0.693359375f);
+  r = r - nf * f32(-2.12194440e-4f);
+  Expr p = polynomial(r, {0.5f, 0.1666657658f, 0.04166655411f, 0.00836324667f,
+                          0.001392626805f});
+  Expr value = f32(1.0f) + (r + (r * r) * p);
+  Expr half = n >> u32(1);
+  Expr scale0 = fromBits((half - u32(1)) << u32(23)); // - 256 / 2 + 127
+  Expr scale1 = fromBits((n - half - u32(1)) << u32(23));
+  return (value * scale0) * scale1;
+}
+
+} // namespace
+
+Expr mathExp(const Expr &x) {
+  if (x.type().bits() == 64)
+    return libm("exp", {x});
+  return select(isNan(x), x, exp32(x));
+}
+
+Expr mathLog(const Expr &x) {
+  if (x.type().bits() == 64)
+    return libm("log", {x});
+  const float inf = std::numeric_limits<float>::infinity();
+  // Denormals are scaled into the normal range first.
+  Expr small = bitsOf(x) < u32(0x00800000);
+  Expr scaled = select(small, x * f32(8388608.0f), x);
+  // m in [sqrt(1/2), sqrt(2)): 0x3f3504f3 is sqrt(1/2).
+  Expr bits = bitsOf(scaled) - u32(0x3f3504f3);
+  Expr f = fromBits((bits & u32(0x007fffff)) + u32(0x3f3504f3)) - f32(1.0f);
+  Expr e = (bits + u32(128u << 23)) >> u32(23); // plus 128: positive
+  Expr ef = cast(Halide::Float(32), cast(Halide::Int(32), e)) -
+            select(small, f32(128 + 23), f32(128));
+  Expr z = f * f;
+  Expr p = polynomial(f, {0.3333333115f, -0.2499999675f, 0.2000072455f,
+                          -0.1666783283f, 0.1424875655f, -0.1242466325f,
+                          0.1168754434f, -0.1148887875f, 0.06977612907f});
+  Expr y = (z * f) * p + ef * f32(-2.12194440e-4f);
+  y = y - z * f32(0.5f);
+  Expr value = (f + y) + ef * f32(0.693359375f);
+  // +-0 -> -inf, negative -> NaN, +inf and NaN -> themselves.
+  return select(absBits(x) == u32(0), f32(-inf),
+                select(isNan(x), x,
+                       select(signBit(x) != u32(0), fromBits(u32(0x7fc00000)),
+                              select(bitsOf(x) == u32(0x7f800000), x, value))));
+}
+
+Expr mathTanh(const Expr &x) {
+  if (x.type().bits() == 64)
+    return libm("tanh", {x});
+  Expr a = fromBits(absBits(x));
+  Expr z = x * x;
+  Expr small = x + (x * z) * polynomial(z, {-0.3333332892f, 0.1333276776f,
+                                            -0.05385060911f, 0.02099575389f,
+                                            -0.006094641315f});
+  Expr large = f32(1.0f) - f32(2.0f) / (exp32(a + a) + f32(1.0f));
+  large = fromBits(bitsOf(large) | signBit(x));
+  return select(isNan(x), x, select(a < f32(0.625f), small, large));
+}
+
+Expr mathErf(const Expr &x) {
+  if (x.type().bits() == 64)
+    return libm("erf", {x});
+  Expr a = fromBits(absBits(x));
+  Expr z = x * x;
+  Expr small =
+      x + x * polynomial(z, {0.1283791666f, -0.3761263333f, 0.1128368872f,
+                             -0.02685899742f, 0.005199989255f, -0.000813044467f,
+                             8.316879718e-5f});
+  // 1 - exp(log(erfc(t))), with log(erfc(t)) + t as a polynomial up to 4, where
+  // erf rounds to 1.
+  Expr t = select(a > f32(4.0f), f32(4.0f), a);
+  Expr logErfc =
+      polynomial(t, {0.0003139465715f, -0.1302091712f, -0.6318669325f,
+                     -0.1100413985f, 0.02639867503f, -0.004751415969f,
+                     0.0005949834472f, -4.583130579e-5f, 1.625089946e-6f});
+  Expr large = f32(1.0f) - exp32(logErfc - t);
+  large = fromBits(bitsOf(large) | signBit(x));
+  return select(isNan(x), x, select(a < f32(0.925f), small, large));
+}
+
+Expr mathPow(const Expr &x, const Expr &y) {
+  if (x.type().bits() == 64)
+    return libm("pow", {x, y});
+  // exp(y * log|x|) needs more than f32 holds of the logarithm, so both run in
+  // f64. log m = 2 atanh(s), s = (m - 1) / (m + 1).
+  const Halide::Type f64 = Halide::Float(64);
+  const Halide::Type bits64 = Halide::UInt(64);
+  auto c64 = [](double value) {
+    return Halide::Internal::FloatImm::make(Halide::Float(64), value);
+  };
+  Expr a = cast(f64, fromBits(absBits(x)));
+  Expr bits = reinterpret(bits64, a) - u64(0x3fe6a09e667f3bcdull); // sqrt(1/2)
+  Expr e = (bits + u64(1024ull << 52)) >> u64(52);                 // plus 1024
+  Expr m = reinterpret(f64, (bits & u64(0x000fffffffffffffull)) +
+                                u64(0x3fe6a09e667f3bcdull));
+  Expr s = (m - c64(1)) / (m + c64(1));
+  Expr s2 = s * s;
+  Expr series = polynomial64(s2, {1, 1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9,
+                                  1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17});
+  Expr log2 = (cast(f64, cast(Halide::Int(32), e)) - c64(1024)) +
+              (s * series) * c64(2.8853900817779268); // 2 / ln 2
+  Expr p = cast(f64, y) * log2;
+  p = select(p > c64(200), c64(200), select(p < c64(-200), c64(-200), p));
+  const double magic = 6755399441055744.0; // 1.5 * 2^52
+  Expr shifted = p + c64(magic);
+  Expr n = reinterpret(bits64, shifted) - u64(0x4338000000000000ull);
+  Expr r = (p - (shifted - c64(magic))) * c64(0.69314718055994531);
+  Expr value =
+      polynomial64(r, {1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720,
+                       1.0 / 5040, 1.0 / 40320, 1.0 / 362880});
+  value = value * reinterpret(f64, (n + u64(1023)) << u64(52));
+  Expr magnitude = cast(Halide::Float(32), value);
+
+  // The special cases of C99, annex F.
+  const float inf = std::numeric_limits<float>::infinity();
+  Expr ax = absBits(x), ay = absBits(y);
+  Expr yIsBig = ay >= u32(0x4b800000); // 2^24: even, or infinite
+  Expr yInt = cast(Halide::Int(32), select(yIsBig, f32(0), y));
+  Expr yIsInteger = yIsBig || cast(Halide::Float(32), yInt) == y;
+  Expr yIsOdd = yIsInteger && !yIsBig && (yInt & 1) == 1;
+  Expr negative = signBit(x) != u32(0);
+  Expr yNegative = signBit(y) != u32(0);
+  Expr edge = select((ax == u32(0)) == yNegative, f32(inf), f32(0.0f));
+  magnitude = select(ax == u32(0) || ax == u32(0x7f800000), edge, magnitude);
+  Expr yInfinite = ay == u32(0x7f800000);
+  Expr grows = (ax > u32(0x3f800000)) == !yNegative;
+  magnitude = select(yInfinite, select(grows, f32(inf), f32(0.0f)), magnitude);
+  magnitude = select(yInfinite && ax == u32(0x3f800000), f32(1.0f), magnitude);
+  Expr result =
+      select(negative && yIsOdd, fromBits(bitsOf(magnitude) | u32(0x80000000)),
+             magnitude);
+  result =
+      select(negative && !yIsInteger && ax != u32(0) && ax != u32(0x7f800000),
+             fromBits(u32(0x7fc00000)), result);
+  result = select(isNan(x) || isNan(y), fromBits(u32(0x7fc00000)), result);
+  return select(ay == u32(0) || bitsOf(x) == u32(0x3f800000), f32(1.0f),
+                result);
+}
+
+Expr mathMax(const Expr &a, const Expr &b) {
+  // One instruction on x86, whose maxps gives its second operand if either is
+  // NaN: that settles the case of one constant operand.
+  if (Halide::Internal::is_const(b))
+    return select(b > a, b, a);
+  if (Halide::Internal::is_const(a))
+    return select(a > b, a, b);
+  return select(isNan(a), a, select(a > b, a, b));
+}
+
+Expr mathMin(const Expr &a, const Expr &b) {
+  if (Halide::Internal::is_const(b))
+    return select(b < a, b, a);
+  if (Halide::Internal::is_const(a))
+    return select(a < b, a, b);
+  return select(isNan(a), a, select(a < b, a, b));
+}
+
+} // namespace fm::codegen

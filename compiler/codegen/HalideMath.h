@@ -1,0 +1,27 @@
+//===- HalideMath.h - Vectorised elementary functions ---------------------===//
+//
+// exp, log, tanh, erf and pow as Halide expressions that vectorise. In f32 they
+// are polynomials with at most 4 ulp over all arguments, infinities, NaN and
+// denormals included; in f64 they call the C library's functions.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_HALIDEMATH_H
+#define FM_COMPILER_CODEGEN_HALIDEMATH_H
+
+#include <Halide.h>
+
+namespace fm::codegen {
+
+Halide::Expr mathExp(const Halide::Expr &x);
+Halide::Expr mathLog(const Halide::Expr &x);
+Halide::Expr mathTanh(const Halide::Expr &x);
+Halide::Expr mathErf(const Halide::Expr &x);
+Halide::Expr mathPow(const Halide::Expr &x, const Halide::Expr &y);
+
+/// A NaN in either operand gives NaN. Halide's own max and min do not say.
+Halide::Expr mathMax(const Halide::Expr &a, const Halide::Expr &b);
+Halide::Expr mathMin(const Halide::Expr &a, const Halide::Expr &b);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_HALIDEMATH_H

@@ -1,0 +1,239 @@
+//===- KernelModule.cpp - A kernel's bitcode made ready to link -----------===//
+//
+// The wrapper builds Halide's buffer descriptors on the stack with constant
+// strides and extents; after inlining nothing of them is left but the pointers.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/KernelModule.h"
+
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+
+namespace fm::codegen {
+
+namespace {
+
+/// Halide type codes of halide_type_t.
+uint8_t typeCode(ScalarType type) {
+  return isFloat(type) ? 2 : type == ScalarType::I1 ? 1 : 0;
+}
+
+class Wrapper {
+public:
+  Wrapper(const CompiledKernel &kernel, llvm::Module &module)
+      : kernel(kernel), module(module), c(module.getContext()),
+        i8(llvm::Type::getInt8Ty(c)), i16(llvm::Type::getInt16Ty(c)),
+        i32(llvm::Type::getInt32Ty(c)), i64(llvm::Type::getInt64Ty(c)),
+        pointer(llvm::PointerType::getUnqual(c)) {
+    // HalideRuntime.h: halide_buffer_t and halide_dimension_t, version 14.
+    type = llvm::StructType::get(i8, i8, i16);
+    dimension = llvm::StructType::get(i32, i32, i32, i32);
+    buffer = llvm::StructType::get(
+        c, {i64, pointer, pointer, i64, type, i32, pointer, pointer});
+  }
+
+  /// Makes `i32 name(ptr context, i64 n, ptr...)`.
+  void make(llvm::Function *body) {
+    std::vector<llvm::Type *> parameters{pointer, i64};
+    parameters.insert(parameters.end(), kernel.pointers, pointer);
+    auto *function = llvm::Function::Create(
+        llvm::FunctionType::get(i32, parameters, false),
+        llvm::GlobalValue::ExternalLinkage, kernel.name, module);
+    function->addFnAttr(llvm::Attribute::NoUnwind);
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(c, "entry", function));
+    llvm::Value *n = b.CreateTrunc(function->getArg(1), i32);
+    std::vector<llvm::Value *> arguments{function->getArg(0), n};
+    for (const KernelArgument &argument : kernel.arguments)
+      arguments.push_back(
+          describe(b, argument, function->getArg(2 + argument.pointer), n));
+    b.CreateRet(b.CreateCall(body, arguments));
+    body->setLinkage(llvm::GlobalValue::InternalLinkage);
+    body->removeFnAttr(llvm::Attribute::NoInline);
+    body->addFnAttr(llvm::Attribute::AlwaysInline);
+  }
+
+private:
+  const CompiledKernel &kernel;
+  llvm::Module &module;
+  llvm::LLVMContext &c;
+  llvm::Type *i8, *i16, *i32, *i64, *pointer;
+  llvm::StructType *type, *dimension, *buffer;
+
+  llvm::Value *describe(llvm::IRBuilder<> &b, const KernelArgument &argument,
+                        llvm::Value *data, llvm::Value *n) {
+    const unsigned rank = argument.dims.size();
+    auto *dims = b.CreateAlloca(llvm::ArrayType::get(dimension, rank));
+    for (unsigned d = 0; d < rank; ++d) {
+      auto field = [&](unsigned f) {
+        return b.CreateConstInBoundsGEP2_32(
+            dimension,
+            b.CreateConstInBoundsGEP2_32(dims->getAllocatedType(), dims, 0, d),
+            0, f);
+      };
+      const KernelDim &dim = argument.dims[d];
+      b.CreateStore(llvm::ConstantInt::get(i32, 0), field(0));
+      b.CreateStore(dim.isSamples ? n : llvm::ConstantInt::get(i32, dim.extent),
+                    field(1));
+      b.CreateStore(llvm::ConstantInt::get(i32, dim.stride), field(2));
+      b.CreateStore(llvm::ConstantInt::get(i32, 0), field(3));
+    }
+    auto *descriptor = b.CreateAlloca(buffer);
+    auto store = [&](unsigned f, llvm::Value *value) {
+      b.CreateStore(value,
+                    b.CreateConstInBoundsGEP2_32(buffer, descriptor, 0, f));
+    };
+    const int64_t size = sizeOf(argument.type);
+    if (argument.offset)
+      data = b.CreateConstInBoundsGEP1_64(i8, data, argument.offset * size);
+    auto *null =
+        llvm::ConstantPointerNull::get(llvm::cast<llvm::PointerType>(pointer));
+    store(0, llvm::ConstantInt::get(i64, 0));
+    store(1, null);
+    store(2, data);
+    store(3, llvm::ConstantInt::get(i64, 0));
+    store(4, llvm::ConstantStruct::get(
+                 type, {llvm::ConstantInt::get(i8, typeCode(argument.type)),
+                        llvm::ConstantInt::get(i8, size * 8),
+                        llvm::ConstantInt::get(i16, 1)}));
+    store(5, llvm::ConstantInt::get(i32, rank));
+    store(6, dims);
+    store(7, null);
+    return descriptor;
+  }
+};
+
+/// Calls of Halide's error functions, in kernels with checks, become -1.
+void defineErrorFunctions(llvm::Module &module) {
+  for (llvm::Function &function : module) {
+    if (!function.isDeclaration() ||
+        !function.getName().starts_with("halide_error"))
+      continue;
+    llvm::IRBuilder<> b(
+        llvm::BasicBlock::Create(module.getContext(), "entry", &function));
+    if (function.getReturnType()->isVoidTy())
+      b.CreateRetVoid();
+    else
+      b.CreateRet(llvm::Constant::getAllOnesValue(function.getReturnType()));
+    function.setLinkage(llvm::GlobalValue::InternalLinkage);
+  }
+}
+
+} // namespace
+
+std::unique_ptr<llvm::TargetMachine>
+makeTargetMachine(const TargetSpec &target) {
+  std::string error;
+  const llvm::Target *t =
+      llvm::TargetRegistry::lookupTarget(target.triple, error);
+  if (!t)
+    return nullptr;
+  llvm::TargetOptions options;
+  static const llvm::CodeGenOptLevel levels[] = {
+      llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
+      llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::Aggressive};
+  return std::unique_ptr<llvm::TargetMachine>(t->createTargetMachine(
+      target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+      std::nullopt, levels[target.optLevel]));
+}
+
+void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
+              bool loopVectorize) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = loopVectorize;
+  tuning.LoopInterleaving = loopVectorize;
+  tuning.SLPVectorization = loopVectorize;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager cgscc;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(cgscc);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  static const llvm::OptimizationLevel levels[] = {
+      llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
+      llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
+  llvm::ModulePassManager passes =
+      level == 0 ? builder.buildO0DefaultPipeline(levels[0])
+                 : builder.buildPerModuleDefaultPipeline(levels[level]);
+  passes.run(module, modules);
+}
+
+std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
+                                               const TargetSpec &target,
+                                               llvm::LLVMContext &context,
+                                               std::string &error) {
+  auto fail = [&](const std::string &message) {
+    error = "internal error: kernel '" + kernel.name + "': " + message;
+    return nullptr;
+  };
+  auto parsed = llvm::parseBitcodeFile(
+      llvm::MemoryBufferRef(kernel.bitcode, kernel.name), context);
+  if (!parsed)
+    return fail(llvm::toString(parsed.takeError()));
+  std::unique_ptr<llvm::Module> module = std::move(*parsed);
+  std::unique_ptr<llvm::TargetMachine> machine = makeTargetMachine(target);
+  if (!machine)
+    return fail("no target machine");
+  // Flags of LLVM 14 that mean nothing here, or clash between modules.
+  if (llvm::NamedMDNode *flags = module->getModuleFlagsMetadata())
+    module->eraseNamedMetadata(flags);
+  module->setTargetTriple(target.triple);
+  module->setDataLayout(machine->createDataLayout());
+
+  llvm::Function *body = module->getFunction(kernel.function);
+  if (!body || body->isDeclaration())
+    return fail("no function in its bitcode");
+  if (llvm::Function *parallel = module->getFunction("halide_do_par_for"))
+    parallel->setName("fm_parallel_for");
+  defineErrorFunctions(*module);
+  Wrapper(kernel, *module).make(body);
+
+  for (llvm::GlobalValue &value : module->global_values())
+    if (!value.isDeclaration() && value.getName() != kernel.name)
+      value.setLinkage(llvm::GlobalValue::InternalLinkage);
+  for (llvm::Function &function : *module) {
+    if (function.isDeclaration())
+      continue;
+    for (const char *attribute :
+         {"target-cpu", "target-features", "tune-cpu", "no-nans-fp-math",
+          "no-infs-fp-math", "no-signed-zeros-fp-math", "unsafe-fp-math",
+          "approx-func-fp-math", "reciprocal-estimates", "use-soft-float",
+          "prefer-vector-width", "min-legal-vector-width", "frame-pointer"})
+      function.removeFnAttr(attribute);
+    function.addFnAttr("target-cpu", target.cpu);
+    if (!target.features.empty())
+      function.addFnAttr("target-features", target.features);
+    if (target.machine.vectorBits == 512)
+      function.addFnAttr("prefer-vector-width", "512");
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : block) {
+        // Strict, but for a*b+c in one rounding.
+        if (llvm::isa<llvm::FPMathOperator>(instruction)) {
+          llvm::FastMathFlags flags;
+          flags.setAllowContract();
+          instruction.setFastMathFlags(flags);
+        }
+        // Halide's alias information holds that buffers are disjoint.
+        if (kernel.mayAlias)
+          instruction.setMetadata(llvm::LLVMContext::MD_tbaa, nullptr);
+      }
+  }
+  std::string problems;
+  llvm::raw_string_ostream stream(problems);
+  if (llvm::verifyModule(*module, &stream))
+    return fail(problems);
+  optimise(*module, *machine, target.optLevel, false);
+  return module;
+}
+
+} // namespace fm::codegen

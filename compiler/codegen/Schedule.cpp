@@ -1,0 +1,672 @@
+//===- Schedule.cpp - Which stages share a loop nest
+//-----------------------===//
+//
+// Grouping of outputs, fusion of stages into nests, and the loop at which each
+// nest is computed. Tiles and vectors are chosen in Tiles.cpp.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/Schedule.h"
+
+#include <algorithm>
+#include <set>
+
+namespace fm::codegen {
+
+namespace {
+
+/// A place that reads a stage, after inlining of what lies between.
+struct Reader {
+  int nest = -1;
+  int reduction = -1; ///< the stage in whose update it is read, or -1: the body
+  bool identity = false;
+};
+
+class GroupPlanner {
+public:
+  GroupPlanner(const KernelSpec &spec, const MachineModel &machine,
+               const std::vector<int> &storedBy, int number)
+      : spec(spec), machine(machine), storedBy(storedBy), number(number) {}
+
+  Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
+            size_t &choiceOffset, std::string &error) {
+    group.place.assign(spec.stages.size(), Place::Unused);
+    group.nestOf.assign(spec.stages.size(), -1);
+    readers.resize(spec.stages.size());
+    makeRoot(outputs);
+    for (size_t s = spec.stages.size(); s-- > 0;)
+      if (!readers[s].empty())
+        placeStage(s);
+    for (size_t k = 0; k < group.nests.size(); ++k) {
+      Nest &nest = group.nests[k];
+      if (k > 0)
+        placeNest(k, error);
+      chooseTiles(spec, machine, group, storedBy, nest);
+      if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
+        nest.choice = choice[choiceOffset];
+      ++choiceOffset;
+      if (k == 0)
+        chooseParallel(nest);
+    }
+    return std::move(group);
+  }
+
+private:
+  const KernelSpec &spec;
+  const MachineModel &machine;
+  const std::vector<int> &storedBy;
+  const int number;
+  Group group;
+  std::vector<std::vector<Reader>> readers;
+  int64_t scratch = 0;
+
+  bool isStoredEarlier(unsigned s) const {
+    return storedBy[s] >= 0 && storedBy[s] != number;
+  }
+
+  /// Loops of the nest that writes the outputs: the common refinement of their
+  /// physical dimensions.
+  void makeRoot(const std::vector<unsigned> &outputs) {
+    Nest nest;
+    nest.outputs = outputs;
+    const Buffer &first = spec.outputs[outputs[0]].buffer;
+    nest.domain = first.shape;
+    for (const PhysicalDim &dim : first.dims)
+      nest.loops.push_back({dim.logical, dim.divisor, dim.modulus, dim.extent});
+    if (nest.loops.empty())
+      nest.loops.push_back({0, 1, 0, Extent{1, false}});
+    group.nests.push_back(nest);
+    for (unsigned o : outputs) {
+      group.place[spec.outputs[o].stage] = Place::Unused;
+      addReader(spec.outputs[o].stage, {0, -1, true});
+    }
+  }
+
+  void addReader(unsigned s, const Reader &reader) {
+    if (isStoredEarlier(s)) {
+      group.place[s] = Place::Stored;
+      return;
+    }
+    for (Reader &known : readers[s])
+      if (known.nest == reader.nest && known.reduction == reader.reduction) {
+        known.identity &= reader.identity;
+        return;
+      }
+    readers[s].push_back(reader);
+  }
+
+  /// Tells what stage `s` reads that `through` reads it.
+  void forward(unsigned s, const Expr &e, const Reader &through) {
+    const Stage &stage = spec.stages[s];
+    forEachLoad(e, [&](const Expr &load) {
+      if (load.source.kind != TensorRef::Kind::Stage)
+        return;
+      Reader reader = through;
+      reader.identity &=
+          isIdentity(load, stage, spec.stages[load.source.index].domain);
+      addReader(load.source.index, reader);
+    });
+  }
+
+  /// Everything read by a stage that is computed in nest `k`.
+  void forwardComputed(unsigned s, int k) {
+    for (const Result &result : spec.stages[s].results) {
+      forward(s, *result.init, {k, -1, true});
+      if (result.update)
+        forward(s, *result.update, {k, static_cast<int>(s), false});
+    }
+  }
+
+  bool readsReductionAtIdentity(unsigned s) const {
+    const Stage &stage = spec.stages[s];
+    bool found = false;
+    for (const Result &result : stage.results)
+      forEachLoad(*result.init, [&](const Expr &load) {
+        if (load.source.kind != TensorRef::Kind::Stage ||
+            isStoredEarlier(load.source.index))
+          return;
+        const Stage &source = spec.stages[load.source.index];
+        if (isIdentity(load, stage, source.domain))
+          found |=
+              source.reduces() || readsReductionAtIdentity(load.source.index);
+      });
+    return found;
+  }
+
+  void placeStage(unsigned s) {
+    const Stage &stage = spec.stages[s];
+    const std::vector<Reader> &sites = readers[s];
+    const int home = sites[0].nest;
+    bool local = true; // read in the body of one nest, at its own point only
+    for (const Reader &site : sites)
+      local &= site.nest == home && site.reduction < 0 && site.identity;
+
+    if (local && stage.reduces()) {
+      group.place[s] = Place::Register;
+      group.nestOf[s] = home;
+      group.nests[home].reductions.push_back(s);
+      forwardComputed(s, home);
+      return;
+    }
+    bool materialise = stage.reduces();
+    if (!materialise && !local) {
+      bool expensive = false;
+      for (const Result &result : stage.results)
+        expensive |= isExpensive(*result.init);
+      materialise = readsReductionAtIdentity(s) || (expensive && isReused(s));
+      if (materialise && bytesOf(stage) > maxScratchBytes &&
+          stage.domain.empty())
+        materialise = false;
+    }
+    if (!materialise) {
+      group.place[s] = Place::Inline;
+      for (const Reader &site : sites)
+        for (const Result &result : stage.results)
+          forward(s, *result.init, site);
+      return;
+    }
+    Nest nest;
+    nest.stage = s;
+    nest.domain = stage.domain;
+    for (size_t d = 0; d < stage.domain.size(); ++d)
+      nest.loops.push_back({static_cast<unsigned>(d), 1, 0, stage.domain[d]});
+    if (nest.loops.empty())
+      nest.loops.push_back({0, 1, 0, Extent{1, false}});
+    const int k = group.nests.size();
+    group.nestOf[s] = k;
+    group.place[s] = Place::Nest;
+    if (stage.reduces())
+      nest.reductions.push_back(s);
+    group.nests.push_back(nest);
+    forwardComputed(s, k);
+  }
+
+  int64_t bytesOf(const Stage &stage) const {
+    int64_t bytes = 0;
+    for (const Result &result : stage.results)
+      bytes += sizeOf(result.type);
+    for (const Extent &extent : stage.domain)
+      bytes *= extent.size;
+    return bytes;
+  }
+
+  /// True if inlining `s` would compute its points more than once.
+  bool isReused(unsigned s) const {
+    if (readers[s].size() > 1)
+      return true;
+    const Reader &site = readers[s][0];
+    // Read in a reduction: as often as its domain and reduction are larger.
+    int64_t reads = 1, points = 1;
+    for (const Extent &extent : group.nests[site.nest].domain)
+      reads *= extent.size;
+    if (site.reduction >= 0)
+      for (const Extent &extent : spec.stages[site.reduction].reduction)
+        reads *= extent.size;
+    for (const Extent &extent : spec.stages[s].domain)
+      points *= extent.size;
+    return reads > points;
+  }
+
+  // --- Placement
+  // --------------------------------------------------------------
+
+  /// Loops of nest `k` as its order says, outermost first.
+  static std::vector<int> orderOf(const Nest &nest) {
+    if (!nest.choice.order.empty())
+      return nest.choice.order;
+    std::vector<int> order(nest.loops.size());
+    for (size_t i = 0; i < order.size(); ++i)
+      order[i] = i;
+    return order;
+  }
+
+  /// Boxes of all stages that are computed for one iteration of nest `a`: its
+  /// loops up to `position` (in its order) stay at tile `at[loop]`. `fewer`:
+  /// for that many samples less than the bound.
+  std::vector<Box> regions(int a, int position, const std::vector<int64_t> &at,
+                           int reduction, int reductionPosition,
+                           int64_t reductionAt, int64_t fewer = 0) const {
+    const Nest &nest = group.nests[a];
+    const std::vector<int> order = orderOf(nest);
+    Box logical(nest.domain.size());
+    for (Interval &i : logical)
+      i = Interval::of(0, 0);
+    for (size_t p = 0; p < order.size(); ++p) {
+      const Loop &loop = nest.loops[order[p]];
+      if (nest.domain.empty())
+        break;
+      const int64_t tile =
+          nest.choice.tile.empty() ? 1 : nest.choice.tile[order[p]];
+      int64_t low = 0, high = loop.extent.size - 1;
+      if (loop.extent.isSamples && static_cast<int>(p) > position)
+        high = std::max<int64_t>(high - fewer, 0);
+      if (static_cast<int>(p) <= position) {
+        low = std::min(at[order[p]] * tile, high);
+        high = std::min(low + tile - 1, high);
+      }
+      Interval &i = logical[loop.logical];
+      i.low += low * loop.divisor;
+      i.high += high * loop.divisor;
+    }
+    for (size_t d = 0; d < logical.size(); ++d)
+      logical[d].high = std::min(logical[d].high, nest.domain[d].size - 1);
+
+    std::vector<Box> boxes(spec.stages.size());
+    auto require = [&](unsigned s, const Box &box) {
+      if (boxes[s].empty()) {
+        boxes[s] = box;
+        return;
+      }
+      for (size_t d = 0; d < box.size(); ++d)
+        boxes[s][d] = unite(boxes[s][d], box[d]);
+    };
+    std::vector<bool> needed(spec.stages.size(), false);
+    if (nest.stage >= 0) {
+      require(nest.stage, logical);
+      needed[nest.stage] = true;
+    }
+    for (unsigned o : nest.outputs) {
+      require(spec.outputs[o].stage, logical);
+      needed[spec.outputs[o].stage] = true;
+    }
+    const int64_t samples = samplesBound(spec);
+    for (size_t s = spec.stages.size(); s-- > 0;) {
+      if (!needed[s] || group.place[s] == Place::Stored)
+        continue;
+      const Stage &stage = spec.stages[s];
+      auto read = [&](const Expr &e, const Box &indices) {
+        RangeAnalysis ranges(indices, samples);
+        forEachLoad(e, [&](const Expr &load) {
+          if (load.source.kind != TensorRef::Kind::Stage)
+            return;
+          const Stage &source = spec.stages[load.source.index];
+          Box box;
+          for (size_t d = 0; d < load.operands.size(); ++d) {
+            Interval i = ranges.range(*load.operands[d]);
+            const int64_t last = source.domain[d].size - 1;
+            if (!i.known)
+              i = Interval::of(0, last);
+            box.push_back(Interval::of(std::clamp<int64_t>(i.low, 0, last),
+                                       std::clamp<int64_t>(i.high, 0, last)));
+          }
+          require(load.source.index, box);
+          needed[load.source.index] = true;
+        });
+      };
+      for (const Result &result : stage.results) {
+        read(*result.init, boxes[s]);
+        if (!result.update)
+          continue;
+        Box all = boxes[s];
+        for (size_t r = 0; r < stage.reduction.size(); ++r) {
+          Interval i = Interval::of(0, stage.reduction[r].size - 1);
+          if (stage.reduction[r].isSamples)
+            i.high = std::max<int64_t>(i.high - fewer, 0);
+          if (static_cast<int>(s) == reduction &&
+              static_cast<int>(r) <= reductionPosition)
+            i = Interval::of(std::min(reductionAt, i.high),
+                             std::min(reductionAt, i.high));
+          all.push_back(i);
+        }
+        read(*result.update, all);
+      }
+    }
+    return boxes;
+  }
+
+  static int64_t volume(const Stage &stage, const Box &box) {
+    int64_t bytes = 0;
+    for (const Result &result : stage.results)
+      bytes += result.type == ScalarType::I1 ? 1 : sizeOf(result.type);
+    for (const Interval &i : box)
+      bytes *= i.extent();
+    return bytes;
+  }
+
+  /// Chain of (nest, position) from the root to nest `k`.
+  std::vector<std::pair<int, int>> chainOf(int k) const {
+    std::vector<std::pair<int, int>> chain;
+    for (int n = k; group.nests[n].parent >= 0; n = group.nests[n].parent)
+      chain.insert(chain.begin(),
+                   {group.nests[n].parent, group.nests[n].position});
+    return chain;
+  }
+
+  void placeNest(int k, std::string &error) {
+    Nest &nest = group.nests[k];
+    const unsigned s = nest.stage;
+    // The innermost nest whose iteration contains all readers, and how deep in
+    // it.
+    int a = -1, limit = -1, inReduction = -1;
+    bool first = true;
+    for (const Reader &site : readers[s]) {
+      const int last = group.nests[site.nest].loops.size() - 1;
+      int siteLimit = last, siteNest = site.nest;
+      if (first) {
+        a = siteNest;
+        limit = siteLimit;
+        inReduction = site.reduction;
+        first = false;
+        continue;
+      }
+      if (siteNest == a) {
+        if (site.reduction != inReduction)
+          inReduction = -1;
+        continue;
+      }
+      inReduction = -1;
+      // Walk up until both meet.
+      auto up = [&](int n) {
+        std::vector<std::pair<int, int>> path = chainOf(n);
+        path.push_back({n, static_cast<int>(group.nests[n].loops.size()) - 1});
+        return path;
+      };
+      auto pathA = up(a), pathB = up(siteNest);
+      pathA.back().second = std::min(pathA.back().second, limit);
+      int meet = -1, meetLimit = -1;
+      for (size_t i = 0; i < std::min(pathA.size(), pathB.size()); ++i) {
+        if (pathA[i].first != pathB[i].first)
+          break;
+        meet = pathA[i].first;
+        meetLimit = std::min(pathA[i].second, pathB[i].second);
+        if (pathA[i].second != pathB[i].second)
+          break;
+      }
+      a = meet;
+      limit = meetLimit;
+      if (a < 0)
+        break;
+    }
+    auto atRoot = [&] {
+      nest.parent = nest.position = -1;
+      nest.parentReduction = -1;
+      setRegion(nest, fullBoxOf(spec.stages[s]));
+      scratch += volume(spec.stages[s], fullBoxOf(spec.stages[s]));
+      checkScratch(s, error);
+    };
+    // A parent at the root of everything has no loop to be computed at.
+    if (a < 0 || limit < 0)
+      return atRoot();
+
+    const Nest &parent = group.nests[a];
+    const std::vector<int> order = orderOf(parent);
+    std::vector<int64_t> at(parent.loops.size());
+    for (size_t l = 0; l < at.size(); ++l) {
+      const int64_t tiles =
+          (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
+          parent.choice.tile[l];
+      at[l] = (tiles - 1) / 2;
+    }
+    // Loops that the region moves with.
+    const int all = static_cast<int>(order.size()) - 1;
+    const Box base = regions(a, all, at, -1, -1, 0)[s];
+    int innermost = -1;
+    bool dependsOnSamples = false;
+    for (int p = 0; p <= all; ++p) {
+      const Loop &loop = parent.loops[order[p]];
+      const int64_t tile = parent.choice.tile[order[p]];
+      const int64_t tiles = (loop.extent.size + tile - 1) / tile;
+      if (tiles < 2)
+        continue;
+      std::vector<int64_t> next = at;
+      next[order[p]] =
+          at[order[p]] + 1 < tiles ? at[order[p]] + 1 : at[order[p]] - 1;
+      const Box moved = regions(a, all, next, -1, -1, 0)[s];
+      bool differs = false;
+      for (size_t d = 0; d < base.size(); ++d)
+        differs |= base[d].low != moved[d].low || base[d].high != moved[d].high;
+      if (differs)
+        innermost = p;
+    }
+    for (const Extent &extent : spec.stages[s].domain)
+      dependsOnSamples |= extent.isSamples && extent.size > 1;
+    // Scratch must have a constant size, whatever n is.
+    auto constantAt = [&](const Box &box, const Box &fewer) {
+      for (size_t d = 0; d < box.size(); ++d)
+        if (box[d].extent() != fewer[d].extent())
+          return false;
+      return true;
+    };
+    const Box whole = fullBoxOf(spec.stages[s]);
+    if (innermost < 0 && a == 0 && !dependsOnSamples &&
+        scratch + volume(spec.stages[s], whole) <= maxScratchBytes / 2)
+      return atRoot();
+
+    const int64_t room = maxScratchBytes - scratch;
+    int best = -1;
+    Box bestBox;
+    const int outermost = std::max(0, a == 0 ? firstPosition(parent) : 0);
+    for (int p = std::min(limit, std::max(innermost, outermost));
+         p >= outermost; --p) {
+      const Box box = regions(a, p, at, -1, -1, 0)[s];
+      if (!constantAt(box, regions(a, p, at, -1, -1, 0, 1)[s]))
+        continue;
+      const int64_t bytes = volume(spec.stages[s], box);
+      if (bytes > room || (best >= 0 && bytes > machine.l1Bytes * 2 / 3))
+        continue;
+      best = p;
+      bestBox = box;
+    }
+    if (best >= 0) {
+      nest.parent = a;
+      nest.position = best;
+      setRegion(nest, bestBox);
+      scratch += volume(spec.stages[s], bestBox);
+      return;
+    }
+    // Inside a reduction's loops.
+    if (inReduction >= 0) {
+      const Stage &reducing = spec.stages[inReduction];
+      for (size_t r = 0; r < reducing.reduction.size(); ++r) {
+        const Box box = regions(a, limit, at, inReduction, r, 0)[s];
+        const int64_t bytes = volume(spec.stages[s], box);
+        if (!constantAt(box, regions(a, limit, at, inReduction, r, 0, 1)[s]) ||
+            bytes > room)
+          continue;
+        nest.parent = a;
+        nest.parentReduction = inReduction;
+        nest.position = r;
+        setRegion(nest, box);
+        scratch += bytes;
+        return;
+      }
+    }
+    error = "kernel '" + spec.name + "': stage '" + spec.stages[s].name +
+            "' does not fit into " + std::to_string(maxScratchBytes >> 10) +
+            " KiB of scratch";
+    nest.parent = a;
+    nest.position = 0;
+    setRegion(nest, whole);
+  }
+
+  /// The outermost loop inside which scratch may live: behind the parallel
+  /// ones.
+  static int firstPosition(const Nest &nest) {
+    int p = 0;
+    const std::vector<int> order = orderOf(nest);
+    // One parallel loop at least, and not one of a single iteration.
+    while (p + 1 < static_cast<int>(order.size()) &&
+           nest.loops[order[p]].extent.size == 1)
+      ++p;
+    return p;
+  }
+
+  static Box fullBoxOf(const Stage &stage) {
+    Box box;
+    for (const Extent &extent : stage.domain)
+      box.push_back(Interval::of(0, extent.size - 1));
+    return box;
+  }
+
+  void checkScratch(unsigned s, std::string &error) {
+    bool samples = false;
+    for (const Extent &extent : spec.stages[s].domain)
+      samples |= extent.isSamples && extent.size > 1;
+    if (scratch > maxScratchBytes || samples)
+      error = "kernel '" + spec.name + "': stage '" + spec.stages[s].name +
+              "' needs scratch for all samples or more than " +
+              std::to_string(maxScratchBytes >> 10) + " KiB";
+  }
+
+  static void setRegion(Nest &nest, const Box &box) {
+    nest.region.clear();
+    for (const Interval &i : box)
+      nest.region.push_back(i.extent());
+    if (nest.region.empty())
+      nest.region.push_back(1);
+  }
+
+  // --- Parallel loops
+  // -----------------------------------------------------------
+
+  void chooseParallel(Nest &nest) const {
+    // A rough time for the whole group on one core.
+    double operations = 0, bytes = 0;
+    for (size_t s = 0; s < spec.stages.size(); ++s) {
+      if (group.place[s] == Place::Unused || group.place[s] == Place::Stored)
+        continue;
+      double points = 1, reduced = 1;
+      for (const Extent &extent : spec.stages[s].domain)
+        points *= extent.size;
+      for (const Extent &extent : spec.stages[s].reduction)
+        reduced *= extent.size;
+      for (const Result &result : spec.stages[s].results) {
+        operations += points * countOperations(*result.init);
+        if (result.update)
+          operations += points * reduced * countOperations(*result.update);
+      }
+    }
+    for (const Buffer &buffer : spec.inputs) {
+      double size = sizeOf(buffer.type);
+      for (const Extent &extent : buffer.shape)
+        size *= extent.size;
+      bytes += size;
+    }
+    nest.choice.parallelLoops = 0;
+    if (operations / 30e9 + bytes / 10e9 < 20e-6)
+      return;
+    const std::vector<int> order = orderOf(nest);
+    int64_t tasks = 1;
+    for (size_t p = 0; p < order.size(); ++p) {
+      const int l = order[p];
+      const int64_t tile = nest.choice.tile[l];
+      const int64_t extent = (nest.loops[l].extent.size + tile - 1) / tile;
+      // A fused loop with a tail would pay for the tail in every iteration.
+      if (p > 0 && nest.overhang(l) && tasks > 1)
+        break;
+      tasks *= extent;
+      nest.choice.parallelLoops = p + 1;
+      if (tasks >= 4 * machine.cores)
+        break;
+    }
+    if (tasks < 2)
+      nest.choice.parallelLoops = 0;
+  }
+};
+
+/// True if one loop nest can write both: equal domains, and loops that agree.
+bool sameLoops(const Buffer &a, const Buffer &b) {
+  if (a.shape != b.shape || a.dims.size() != b.dims.size())
+    return false;
+  auto parts = [](const Buffer &buffer) {
+    std::multiset<std::vector<int64_t>> set;
+    for (const PhysicalDim &dim : buffer.dims)
+      set.insert({dim.logical, dim.divisor, dim.modulus, dim.extent.size});
+    return set;
+  };
+  return parts(a) == parts(b);
+}
+
+} // namespace
+
+Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
+                const ScheduleChoice &choice) {
+  Plan plan;
+  const size_t stages = spec.stages.size();
+  plan.storedBy.assign(stages, -1);
+
+  // Which stages each stage depends on.
+  std::vector<std::vector<bool>> depends(stages,
+                                         std::vector<bool>(stages, false));
+  for (size_t s = 0; s < stages; ++s)
+    for (const Result &result : spec.stages[s].results)
+      for (const ExprRef &e : {result.init, result.update})
+        if (e)
+          forEachLoad(*e, [&](const Expr &load) {
+            if (load.source.kind != TensorRef::Kind::Stage)
+              return;
+            depends[s][load.source.index] = true;
+            for (size_t t = 0; t < stages; ++t)
+              if (depends[load.source.index][t])
+                depends[s][t] = true;
+          });
+
+  // Outputs in the order of their stages; each joins the last group it may.
+  std::vector<unsigned> order(spec.outputs.size());
+  for (size_t o = 0; o < order.size(); ++o)
+    order[o] = o;
+  std::stable_sort(order.begin(), order.end(), [&](unsigned a, unsigned b) {
+    return spec.outputs[a].stage < spec.outputs[b].stage;
+  });
+  std::vector<std::vector<unsigned>> groups;
+  for (unsigned o : order) {
+    const unsigned s = spec.outputs[o].stage;
+    int needs = -1; // the last group that must have run, or be the same
+    for (size_t t = 0; t < stages; ++t)
+      if (depends[s][t] && plan.storedBy[t] >= 0)
+        needs = std::max(needs, plan.storedBy[t]);
+    int target = plan.storedBy[s];
+    for (size_t g = std::max(0, needs); g < groups.size() && target < 0; ++g)
+      if (sameLoops(spec.outputs[groups[g][0]].buffer, spec.outputs[o].buffer))
+        target = g;
+    if (target >= 0 && !sameLoops(spec.outputs[groups[target][0]].buffer,
+                                  spec.outputs[o].buffer))
+      target = -1;
+    if (target < 0) {
+      target = groups.size();
+      groups.emplace_back();
+    }
+    groups[target].push_back(o);
+    if (plan.storedBy[s] < 0)
+      plan.storedBy[s] = target;
+  }
+
+  size_t choiceOffset = 0;
+  for (size_t g = 0; g < groups.size(); ++g)
+    plan.groups.push_back(
+        GroupPlanner(spec, machine, plan.storedBy, g)
+            .run(groups[g], choice, choiceOffset, plan.error));
+  return plan;
+}
+
+std::string toString(const KernelSpec &spec, const Plan &plan) {
+  std::string text;
+  for (const Group &group : plan.groups)
+    for (const Nest &nest : group.nests) {
+      text += nest.stage >= 0 ? "  scratch " + spec.stages[nest.stage].name
+                              : "nest";
+      for (unsigned o : nest.outputs)
+        text += " " + spec.outputs[o].buffer.name;
+      text += ":";
+      for (size_t l = 0; l < nest.loops.size(); ++l) {
+        text += " " + std::to_string(nest.loops[l].extent.size);
+        if (l < nest.choice.tile.size() && nest.choice.tile[l] > 1)
+          text += "/" + std::to_string(nest.choice.tile[l]);
+        if (static_cast<int>(l) == nest.choice.vectorLoop)
+          text += "v" + std::to_string(nest.choice.lanes);
+      }
+      if (nest.choice.parallelLoops)
+        text += ", parallel " + std::to_string(nest.choice.parallelLoops);
+      for (unsigned r : nest.reductions)
+        text += ", in registers: " + spec.stages[r].name;
+      if (nest.stage >= 0)
+        text += nest.parent < 0
+                    ? ", first"
+                    : ", at loop " + std::to_string(nest.position) +
+                          (nest.parentReduction >= 0 ? " of a reduction" : "") +
+                          " of nest " + std::to_string(nest.parent);
+      text += "\n";
+    }
+  return text;
+}
+
+} // namespace fm::codegen

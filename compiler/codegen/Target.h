@@ -1,0 +1,48 @@
+//===- Target.h - The machine that code is generated for ------------------===//
+//
+// Resolves a triple and a CPU name through LLVM, and describes the machine as
+// far as schedules care: vectors, registers, caches, cores.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_TARGET_H
+#define FM_COMPILER_CODEGEN_TARGET_H
+
+#include <cstdint>
+#include <string>
+
+namespace fm::codegen {
+
+/// What the schedules know about a machine. Sizes in bytes, per core but for
+/// `l3Bytes`, which is shared.
+struct MachineModel {
+  int vectorBits = 128;
+  int vectorRegisters = 16;
+  int fmaPerCycle = 2;
+  int fmaLatency = 4;
+  int64_t l1Bytes = 32 << 10;
+  int64_t l2Bytes = 512 << 10;
+  int64_t l3Bytes = 4 << 20;
+  int cores = 2; ///< for which parallel loops should have enough tasks
+};
+
+struct TargetSpec {
+  std::string triple;       ///< as LLVM writes it: "x86_64-pc-linux-gnu"
+  std::string cpu;          ///< an LLVM CPU name
+  std::string features;     ///< "+avx2,-amx-tile,...", added to the CPU's own
+  std::string halideTarget; ///< "x86-64-linux-avx-..."; no AMX, ever
+  MachineModel machine;
+  bool asserts = false; ///< kernels check every bound and return -1
+  bool exact = false;   ///< no rewriting that changes rounding (Winograd)
+  int optLevel = 3;     ///< 0..3
+};
+
+/// `triple` "" means this machine's; `cpu` "native" means this machine's, and
+/// "" the baseline of the triple (or native, where the triple is this
+/// machine's). Returns an empty string, or an error message (lower-case, no
+/// full stop; for an unknown CPU it lists near names).
+std::string resolveTarget(const std::string &triple, const std::string &cpu,
+                          TargetSpec &target);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_TARGET_H

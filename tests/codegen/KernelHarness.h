@@ -1,0 +1,63 @@
+//===- KernelHarness.h - Compile, run and compare kernels
+//------------------===//
+//
+// Compiles a KernelSpec, runs it on memory whose every end lies at an unmapped
+// page, on one to four threads, and compares with the interpreter.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_TESTS_CODEGEN_KERNELHARNESS_H
+#define FM_TESTS_CODEGEN_KERNELHARNESS_H
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "KernelInterpreter.h"
+#include "compiler/codegen/KernelJit.h"
+#include "compiler/codegen/KernelSpec.h"
+#include "compiler/codegen/Target.h"
+
+namespace fm::test {
+
+/// This machine, with or without Halide's checks; cpu may name another one.
+codegen::TargetSpec testTarget(bool asserts, const std::string &cpu = "native");
+
+class RunnableKernel {
+public:
+  /// Empty `error` if it compiled.
+  RunnableKernel(const codegen::KernelSpec &spec,
+                 const codegen::TargetSpec &target);
+  std::string error, schedule;
+  /// `pointers`: inputs, then outputs.
+  int operator()(int64_t n, void **pointers) const {
+    return function(nullptr, n, pointers);
+  }
+
+private:
+  std::unique_ptr<codegen::KernelJit> jit;
+  int (*function)(void *, int64_t, void **) = nullptr;
+};
+
+/// How many threads the kernels' parallel loops use from now on.
+void setThreads(int threads);
+
+struct CheckOptions {
+  double tolerance = 1e-4; ///< relative to 1 + |expected|
+  std::vector<int64_t> ns; ///< sample counts; empty: 1, some, all
+  std::string cpu = "native";
+  bool bothModes = true; ///< also with asserts on
+};
+
+/// Compiles and runs with random inputs; "" or what is wrong.
+std::string check(const codegen::KernelSpec &spec,
+                  const CheckOptions &options = {},
+                  const std::vector<Tensor> *inputs = nullptr);
+
+/// Random values: floats in [-1, 1), integers in [0, bound).
+Tensor randomTensor(const std::vector<codegen::Extent> &shape,
+                    codegen::ScalarType type, int64_t n, unsigned seed,
+                    int64_t bound = 8);
+
+} // namespace fm::test
+
+#endif // FM_TESTS_CODEGEN_KERNELHARNESS_H
