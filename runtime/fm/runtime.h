@@ -23,13 +23,16 @@ extern "C" {
 /* Memory given to fm_bind must be aligned to this many bytes. */
 #define FM_ALIGNMENT 64
 
+/* The largest rank of a persistent tensor. */
+#define FM_MAX_RANK 16
+
 typedef enum fm_status {
   FM_OK = 0,
   FM_ERROR_ARGUMENT = 1, /* a null pointer, or an unknown name */
   FM_ERROR_SAMPLES = 2,  /* n outside 1..batch */
   FM_ERROR_LABEL = 3,    /* a class or index outside its range */
   FM_ERROR_MEMORY = 4,   /* memory too small, or not aligned */
-  FM_ERROR_IO = 5,       /* the operating system refused; errno is in the message */
+  FM_ERROR_IO = 5,       /* the system refused; errno is in the message */
   FM_ERROR_FORMAT = 6,   /* not a safetensors file, or a damaged one */
   FM_ERROR_MISMATCH = 7, /* a checkpoint of another model, or another ABI */
   FM_ERROR_INTERNAL = 8  /* a defect of fmc */
@@ -38,7 +41,7 @@ typedef enum fm_status {
 /* "ok", "argument", "samples", ...; never null. */
 const char *fm_status_name(fm_status status);
 
-/*===-- Threads: the host owns them ---------------------------------------===*/
+/*===-- Threads: the host owns them --------------------------------------===*/
 
 /* One task of a parallel loop. Returns 0, or an error that ends the loop. */
 typedef int (*fm_task)(void *context, int32_t index, uint8_t *closure);
@@ -50,9 +53,16 @@ typedef int (*fm_parallel_for_function)(void *host, fm_task task, void *context,
                                         int32_t begin, int32_t count,
                                         uint8_t *closure);
 
-/*===-- The description of a model, constant data in its object ------------===*/
+/*===-- The description of a model, constant data in its object ----------===*/
 
-typedef enum fm_dtype { FM_F32 = 0, FM_F64 = 1, FM_I32 = 2, FM_I64 = 3, FM_I8 = 4, FM_BOOL = 5 } fm_dtype;
+typedef enum fm_dtype {
+  FM_F32 = 0,
+  FM_F64 = 1,
+  FM_I32 = 2,
+  FM_I64 = 3,
+  FM_I8 = 4,
+  FM_BOOL = 5
+} fm_dtype;
 
 typedef enum fm_kind {
   FM_PARAMETER = 0, /* learned, or frozen */
@@ -60,6 +70,7 @@ typedef enum fm_kind {
   FM_STATE = 2      /* running statistics, learning rate, step, seed */
 } fm_kind;
 
+/* See fm_init. Glorot & Bengio 2010, He et al. 2015; not truncated. */
 typedef enum fm_initializer {
   FM_INIT_CONSTANT = 0,       /* a */
   FM_INIT_NORMAL = 1,         /* mean a, standard deviation b */
@@ -71,7 +82,10 @@ typedef enum fm_initializer {
 } fm_initializer;
 
 /* One dimension in memory: the part (index[logical] / divisor) % modulus of a
- * logical index (modulus 0: no modulus), times stride elements. */
+ * logical index (modulus 0: no modulus), times stride elements. An element's
+ * place is the sum over all dimensions; places no element has are padding and
+ * hold zero. Example: OHWI with O in blocks of 8 is {0, divisor 8}, {1}, {2},
+ * {3}, {0, divisor 1, modulus 8}. */
 typedef struct fm_physical_dim {
   int32_t logical;
   int32_t reserved;
@@ -80,16 +94,17 @@ typedef struct fm_physical_dim {
 
 /* One persistent tensor of a model. */
 typedef struct fm_tensor {
-  const char *name; /* "conv2d_1.kernel"; optimizer state: "conv2d_1.kernel/adam.m" */
-  int32_t dtype;    /* fm_dtype */
-  int32_t kind;     /* fm_kind */
-  int32_t trained;  /* parameters: 1 if the train step updates it */
+  /* "conv2d_1.kernel"; optimizer state: "conv2d_1.kernel/adam.m" */
+  const char *name;
+  int32_t dtype;   /* fm_dtype */
+  int32_t kind;    /* fm_kind */
+  int32_t trained; /* parameters: 1 if the train step updates it */
   int32_t rank;
   const int64_t *shape; /* rank extents, logical, outermost first */
   int64_t offset;       /* bytes from the instance's memory */
   int64_t bytes;        /* as stored, padding of the layout included */
   int32_t physical_rank;
-  int32_t initializer; /* fm_initializer */
+  int32_t initializer;             /* fm_initializer */
   const fm_physical_dim *physical; /* outermost first */
   double init_a, init_b;
   int64_t fan_in, fan_out;
@@ -99,7 +114,7 @@ typedef struct fm_tensor {
 typedef struct fm_argument {
   const char *name;
   int32_t dtype;
-  int32_t per_sample;  /* 1: elements are per sample, n times as many are read */
+  int32_t per_sample; /* 1: elements are per sample, n times as many are read */
   int32_t is_output;
   int32_t may_be_null; /* outputs nobody asked for */
   int64_t elements;
@@ -117,18 +132,20 @@ typedef struct fm_model {
   uint32_t abi_version; /* FM_ABI_VERSION */
   int32_t batch;        /* largest n */
   const char *name;
-  uint64_t fingerprint; /* of names, dtypes and shapes of parameters and state */
+  uint64_t fingerprint;     /* of names, dtypes, shapes: parameters, state */
   int64_t memory_bytes;     /* what fm_bind needs: persistent + arena */
   int64_t persistent_bytes; /* parameters, optimizer, state: the first part */
-  int64_t parameter_bytes;  /* trained parameters: the first part of that; also the size of `grads` */
+  int64_t parameter_bytes;  /* trained ones: the start of that; and `grads` */
   int32_t tensor_count, entry_count;
   const fm_tensor *tensors;
   const fm_entry *entries;
-  int32_t learning_rate, step, seed; /* tensor numbers, -1: none */
+  /* Tensor numbers, -1: none. One element each; the learning rate f32 or f64,
+   * step and seed i64. */
+  int32_t learning_rate, step, seed;
   int32_t reserved;
 } fm_model;
 
-/*===-- Instances -----------------------------------------------------------===*/
+/*===-- Instances --------------------------------------------------------===*/
 
 /* One network with its own weights. No globals: instances are independent, and
  * different instances may be used from different threads at the same time. The
@@ -138,74 +155,99 @@ typedef struct fm_instance {
   unsigned char *memory;
   fm_parallel_for_function parallel_for; /* null: the calling thread */
   void *parallel_host;
-  char message[256]; /* of the last failure */
+  char message[512]; /* of the last failure */
 } fm_instance;
 
 /* Makes `instance` use `bytes` bytes at `memory`, owned by the caller for as
- * long as the instance is used. Does not initialise the weights.
- * FM_ERROR_MEMORY: too small or not aligned. FM_ERROR_MISMATCH: ABI version. */
-fm_status fm_bind(fm_instance *instance, const fm_model *model, void *memory, size_t bytes);
+ * long as the instance is used. Does not initialise the weights. `instance` may
+ * be uninitialised storage; after a failure it is unbound, and every other
+ * function says so. FM_ERROR_MEMORY: too small or not aligned.
+ * FM_ERROR_MISMATCH: ABI version. FM_ERROR_INTERNAL: tables that contradict
+ * themselves. */
+fm_status fm_bind(fm_instance *instance, const fm_model *model, void *memory,
+                  size_t bytes);
 
 /* The text of the last failure, "" if there was none. Never null. */
 const char *fm_message(const fm_instance *instance);
 
-/* Parameters from their initializers, optimizer state to zero, step to zero.
- * The same seed gives the same weights on every machine. */
+/* Every tensor from its initializer (optimizer state and running statistics
+ * have constant ones), padding to zero, step to zero, the seed's tensor to
+ * `seed`. A weight depends on `seed`, the tensor's name and the element's
+ * row-major number only: not on layout, order, or the machine. */
 fm_status fm_init(fm_instance *instance, uint64_t seed);
 
 /* Hands the instance a parallel loop (null: none). The instance calls it with
  * `host` as its first argument. */
-fm_status fm_set_parallel_for(fm_instance *instance, fm_parallel_for_function run, void *host);
+fm_status fm_set_parallel_for(fm_instance *instance,
+                              fm_parallel_for_function run, void *host);
 
-/* Learning rate, step count and seed are state, not code. */
+/* Learning rate, step count and seed are state, not code. FM_ERROR_ARGUMENT:
+ * the model has none, a learning rate that is negative or not finite in its
+ * dtype, a negative step. */
 fm_status fm_set_learning_rate(fm_instance *instance, double learning_rate);
-double fm_get_learning_rate(const fm_instance *instance); /* NaN if there is none */
+/* NaN if there is none. */
+double fm_get_learning_rate(const fm_instance *instance);
 fm_status fm_set_step(fm_instance *instance, int64_t step);
-int64_t fm_get_step(const fm_instance *instance); /* -1 if there is none */
+/* -1 if there is none. */
+int64_t fm_get_step(const fm_instance *instance);
 fm_status fm_set_seed(fm_instance *instance, uint64_t seed);
 
 /* Copies one tensor out of or into the instance, row-major in its logical
  * shape and own dtype, whatever its layout in memory. `bytes` is the size of
  * the caller's buffer and must be exactly the tensor's logical size.
  * FM_ERROR_ARGUMENT: no such name, null, or a wrong size. */
-fm_status fm_get_tensor(fm_instance *instance, const char *name, void *data, size_t bytes);
-fm_status fm_set_tensor(fm_instance *instance, const char *name, const void *data, size_t bytes);
+fm_status fm_get_tensor(fm_instance *instance, const char *name, void *data,
+                        size_t bytes);
+fm_status fm_set_tensor(fm_instance *instance, const char *name,
+                        const void *data, size_t bytes);
 
 /* The same for one trained parameter's part of a `grads` buffer. */
-fm_status fm_get_gradient(fm_instance *instance, const void *grads, const char *name, void *data, size_t bytes);
-fm_status fm_set_gradient(fm_instance *instance, void *grads, const char *name, const void *data, size_t bytes);
+fm_status fm_get_gradient(fm_instance *instance, const void *grads,
+                          const char *name, void *data, size_t bytes);
+fm_status fm_set_gradient(fm_instance *instance, void *grads, const char *name,
+                          const void *data, size_t bytes);
 
 /* Writes all persistent tensors as safetensors, row-major in logical shapes;
  * `__metadata__` holds the model's name and fingerprint. Atomic: a temporary
  * file beside `path` is synced and renamed, so that a failure leaves what was
- * there. */
+ * there. A symbolic link at `path` is replaced, not followed.
+ * FM_ERROR_IO: the operating system refused, or `path` is no regular file. */
 fm_status fm_save(fm_instance *instance, const char *path);
 
 /* Reads what fm_save wrote. Everything is checked before the first byte of
- * state changes: header, names, dtypes, shapes, offsets, fingerprint. Going on
- * after a load is bit-identical to never having stopped. */
+ * state changes: header, names, dtypes, shapes, offsets, fingerprint and, where
+ * the file has one, the checksum. Going on after a load is bit-identical to
+ * never having stopped. Takes memory for the file's contents while it runs.
+ * FM_ERROR_IO, FM_ERROR_FORMAT, FM_ERROR_MISMATCH as above; FM_ERROR_MEMORY:
+ * not enough of it. */
 fm_status fm_load(fm_instance *instance, const char *path);
 
-/*===-- A thread pool for hosts that have none ------------------------------===*/
+/*===-- A thread pool for hosts that have none ---------------------------===*/
 
 typedef struct fm_pool fm_pool;
 /* threads includes the caller; 0: one per core. Null if it cannot be made. */
 fm_pool *fm_pool_create(int threads);
 void fm_pool_destroy(fm_pool *pool);
 int fm_pool_threads(const fm_pool *pool);
-/* fm_set_parallel_for(instance, fm_pool_run, pool). One loop at a time; a loop
- * started inside a task runs on the calling thread. */
-int fm_pool_run(void *pool, fm_task task, void *context, int32_t begin, int32_t count, uint8_t *closure);
+/* fm_set_parallel_for(instance, fm_pool_run, pool). One loop at a time: loops
+ * of other threads wait their turn; a loop started inside a task runs on the
+ * calling thread. After a task's error, tasks not yet begun are left out. */
+int fm_pool_run(void *pool, fm_task task, void *context, int32_t begin,
+                int32_t count, uint8_t *closure);
 
-/*===-- Called by generated code ---------------------------------------------===*/
+/*===-- Called by generated code -----------------------------------------===*/
 
 /* Checks instance, n and `arguments` (argument_count pointers) against entry
- * number `entry`: null pointers, range of n, class indices. */
-fm_status fm_step_begin(fm_instance *instance, const fm_model *model, int32_t entry, int64_t n, void *const *arguments);
-/* After the kernels: `error` is what they returned (0: none). */
+ * number `entry`: null pointers, range of n, class indices. An entry without
+ * per-sample arguments ignores n. `instance` is bound, or zeroed storage. */
+fm_status fm_step_begin(fm_instance *instance, const fm_model *model,
+                        int32_t entry, int64_t n, void *const *arguments);
+/* After the kernels: `error` is what they returned (0: none). Counts the step.
+ */
 fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error);
 /* A kernel's parallel loop; `context` is the instance. */
-int fm_parallel_for(void *context, fm_task task, int32_t begin, int32_t count, uint8_t *closure);
+int fm_parallel_for(void *context, fm_task task, int32_t begin, int32_t count,
+                    uint8_t *closure);
 
 #ifdef __cplusplus
 }
