@@ -12,7 +12,7 @@ if(FMC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${FMC_CCACHE})
   # Precompiled headers and ccache agree only with this, and with the
   # CCACHE_SLOPPINESS that scripts/build sets.
-  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>)
+  add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Xclang;-fno-pch-timestamp>")
 endif()
 
 option(FMC_SANITIZE "Build fmc itself with this -fsanitize= value" "")

@@ -28,7 +28,6 @@ namespace {
 constexpr int64_t batchSize = MNIST_CNN_BATCH;
 constexpr int64_t imageRows = 28, imageColumns = 28;
 constexpr int64_t imageSize = imageRows * imageColumns;
-constexpr int32_t classCount = 10;
 
 //===-- Command line -------------------------------------------------------===//
 

@@ -26,7 +26,7 @@ foreach(program app app_c)
   message(STATUS "${program}: ${output}")
 endforeach()
 
-# Nothing changed: nothing may be built. A model that changed: it and its users.
+# Nothing changed: nothing may be built.
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 if(NOT output MATCHES "no work to do")
   message(FATAL_ERROR "a second build had work to do:\n${output}")
