@@ -3,7 +3,7 @@
 #
 #   bin/fmc
 #   include/fm/*.h              what generated headers include
-#   share/fmc/runtime/fm/*.c    the runtime's source
+#   share/fmc/runtime/*.c       the runtime's source, with its private headers
 #   lib/cmake/fmc/              find_package(fmc)
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -14,10 +14,15 @@ set(FMC_INSTALL_SOURCEDIR ${CMAKE_INSTALL_DATADIR}/fmc/runtime)
 set(FMC_INSTALL_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/fmc)
 
 install(TARGETS fmc RUNTIME DESTINATION ${FMC_INSTALL_BINDIR})
-# With the private headers that lie beside the sources.
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/runtime/fm DESTINATION ${FMC_INSTALL_SOURCEDIR}
-  FILES_MATCHING PATTERN "*.c" PATTERN "*.h")
-install(FILES ${CMAKE_SOURCE_DIR}/runtime/fm/runtime.h DESTINATION ${FMC_INSTALL_INCLUDEDIR}/fm)
+get_property(runtime_files GLOBAL PROPERTY FM_RUNTIME_FILES)
+foreach(file IN LISTS runtime_files)
+  get_filename_component(folder ${file} DIRECTORY)
+  if(folder) # fm/: the public headers
+    install(FILES ${CMAKE_SOURCE_DIR}/runtime/${file} DESTINATION ${FMC_INSTALL_INCLUDEDIR}/${folder})
+  else()
+    install(FILES ${CMAKE_SOURCE_DIR}/runtime/${file} DESTINATION ${FMC_INSTALL_SOURCEDIR})
+  endif()
+endforeach()
 
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/fmcConfig.cmake.in
   ${CMAKE_BINARY_DIR}/cmake/fmcConfig.cmake
