@@ -10,8 +10,9 @@ find_program(FMC_CCACHE ccache)
 if(FMC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_C_COMPILER_LAUNCHER ${FMC_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${FMC_CCACHE})
-  # Precompiled headers and ccache agree only with these.
-  set(ENV{CCACHE_SLOPPINESS} pch_defines,time_macros)
+  # Precompiled headers and ccache agree only with this, and with the
+  # CCACHE_SLOPPINESS that scripts/build sets.
+  add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Xclang;-fno-pch-timestamp>")
 endif()
 
 option(FMC_SANITIZE "Build fmc itself with this -fsanitize= value" "")
@@ -61,6 +62,9 @@ function(fmc_add_library name)
 endfunction()
 
 function(fmc_add_test name)
+  if(NOT FMC_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})

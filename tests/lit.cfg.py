@@ -1,0 +1,39 @@
+# The lit tests: .mlir and .fm files with RUN lines, anywhere below tests/.
+#
+# Substitutions: fmc, fmc-opt, FileCheck, not, count stand for the programs of
+# this build; %source is the repository's root, %examples its examples.
+import os
+import re
+
+import lit.formats
+
+config.name = "fmc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".fm"]
+# Folders with models and data that tests read, and with tests of other kinds.
+config.excludes = ["inputs", "goldens", "package", "support"]
+config.test_source_root = os.path.dirname(__file__)
+
+config.environment["PATH"] = os.pathsep.join(
+    [config.fmc_bin_dir, config.llvm_tools_dir, config.environment["PATH"]]
+)
+# Messages are compared as text.
+config.environment["LC_ALL"] = "C"
+config.environment["NO_COLOR"] = "1"
+
+programs = {
+    "fmc-opt": config.fmc_bin_dir,
+    "fmc": config.fmc_bin_dir,
+    "FileCheck": config.llvm_tools_dir,
+    "not": config.llvm_tools_dir,
+    "count": config.llvm_tools_dir,
+    "split-file": config.llvm_tools_dir,
+}
+for name, folder in programs.items():
+    path = os.path.join(folder, name)
+    # A whole word: not part of a path, an option or a longer name.
+    word = r"(?<![\w./-])" + re.escape(name) + r"(?![\w./-])"
+    config.substitutions.append((word, path))
+
+config.substitutions.append(("%source", config.source_dir))
+config.substitutions.append(("%examples", os.path.join(config.source_dir, "examples")))
