@@ -212,8 +212,11 @@ public:
   void diagnostic(const Diagnostic &diagnostic) {
     header(diagnostic);
     snippet(diagnostic.location);
-    for (const Diagnostic &note : diagnostic.notes)
-      this->diagnostic(note);
+    for (const Diagnostic &note : diagnostic.notes) {
+      header(note);
+      if (!samePlace(note.location, diagnostic.location))
+        snippet(note.location); // what was just shown is not shown again
+    }
   }
 
   void tooMany() {
@@ -231,6 +234,9 @@ private:
   void print(std::initializer_list<std::string_view> parts) {
     for (std::string_view part : parts)
       out += part;
+  }
+  static bool samePlace(const Location &a, const Location &b) {
+    return a.file == b.file && a.line == b.line && a.column == b.column;
   }
   void header(const Diagnostic &diagnostic);
   void snippet(const Location &location);

@@ -64,7 +64,8 @@ public:
   void setSource(const std::string &file, std::string text);
 
   /// All diagnostics, each `file:line:col: error: message`, the source line and
-  /// a caret, then "2 errors generated.", as clang does.
+  /// a caret, then "2 errors generated.", as clang does. A note at the very
+  /// place of its diagnostic (a hint) does not show the line again.
   std::string render(bool color) const;
 
 private:

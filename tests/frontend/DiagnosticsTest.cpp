@@ -120,8 +120,8 @@ TEST(Diagnostics, WindowsLongLines) {
 }
 
 TEST(Diagnostics, HugeLinesAreCheap) {
-  std::string text = render(std::string(8 << 20, 'a'),
-                            {"m.fm", 1, 4 << 20, 1}, "wrong");
+  std::string text =
+      render(std::string(8 << 20, 'a'), {"m.fm", 1, 4 << 20, 1}, "wrong");
   EXPECT_LT(text.size(), 600u);
 }
 
@@ -232,8 +232,9 @@ TEST(Diagnostics, ColorsAsClang) {
 }
 
 TEST(Nearest, FindsMisspelledWords) {
-  std::vector<std::string> ops = {"conv2d", "dense", "relu", "max_pool2d",
-                                  "avg_pool2d", "softmax", "log_softmax"};
+  std::vector<std::string> ops = {"conv2d",     "dense",      "relu",
+                                  "max_pool2d", "avg_pool2d", "softmax",
+                                  "log_softmax"};
   EXPECT_EQ(nearest("conv2", ops), "conv2d");
   EXPECT_EQ(nearest("cnov2d", ops), "conv2d"); // neighbours swapped
   EXPECT_EQ(nearest("Dense", ops), "dense");
