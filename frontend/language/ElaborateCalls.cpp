@@ -138,7 +138,8 @@ Value Elaborator::evalArgument(const OpSignature *op,
   const Name *name = std::get_if<Name>(&expr.node);
   bool isNamed = !argument.name.name.empty();
   // A named argument without a parameter is the recorder's to report.
-  bool takesWord = type ? takesWords(*type) : isNamed;
+  bool takesWord =
+      type ? takesWords(*type) : isNamed && argument.name.name != "name";
   if (!name || !takesWord)
     return eval(expr);
   auto variable = frame->variables.find(name->name);

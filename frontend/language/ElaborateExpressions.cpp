@@ -308,6 +308,8 @@ Value Elaborator::undefined(const std::string &name, const Range &range) {
     return {};
 
   std::vector<Identifier> names;
+  for (const Parameter &parameter : frame->definition->parameters)
+    names.push_back(parameter.name);
   collectNames(frame->definition->body, names);
   for (const Identifier &later : names) {
     if (later.name != name || position(later.range) < position(range))
@@ -327,7 +329,8 @@ Value Elaborator::undefined(const std::string &name, const Range &range) {
   bool callable = findOp(name) || blocks.count(name) || name == "dim";
   std::string message = "undefined name " + quote(name);
   if (callable)
-    message = quote(name) + " is an op, not a value";
+    message = quote(name) + (blocks.count(name) ? " is a block" : " is an op") +
+              ", not a value";
   else if (!meant.empty())
     message += "; did you mean " + quote(meant) + "?";
   Diagnostic *failed = error(range, message);

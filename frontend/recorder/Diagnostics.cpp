@@ -14,6 +14,7 @@
 #include <iterator>
 #include <memory>
 #include <string_view>
+#include <tuple>
 
 namespace fm {
 
@@ -370,11 +371,22 @@ std::string plural(unsigned count, const std::string &word) {
 } // namespace
 
 std::string Diagnostics::render(bool color) const {
+  // Syntax errors were found before all others: put together what is close in
+  // the text. Files stay in the order in which they first appeared.
+  std::unordered_map<std::string, size_t> files;
+  std::vector<std::tuple<size_t, unsigned, unsigned, size_t>> order;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Location &at = list[i].location;
+    size_t file = files.emplace(at.file, files.size()).first->second;
+    order.emplace_back(file, at.line, at.column, i);
+  }
+  std::sort(order.begin(), order.end());
+
   Renderer renderer(sources, color);
   unsigned warnings = 0;
-  for (const Diagnostic &diagnostic : list) {
-    renderer.diagnostic(diagnostic);
-    warnings += diagnostic.severity == Severity::Warning;
+  for (const auto &[file, line, column, index] : order) {
+    renderer.diagnostic(list[index]);
+    warnings += list[index].severity == Severity::Warning;
   }
   if (dropped)
     renderer.tooMany();
