@@ -69,9 +69,9 @@ size_t resultCount(const Definition &block) {
 } // namespace
 
 Elaborator::Elaborator(const File &file, const Source &source,
-                       RecorderInterface &recorder)
+                       RecorderInterface &recorder, const Limits &limits)
     : file(file), source(source), recorder(recorder),
-      diagnostics(recorder.diagnostics()) {
+      diagnostics(recorder.diagnostics()), limits(limits) {
   for (const OpSignature &op : recorder.ops()) {
     ops.emplace(op.name, &op);
     if (isInitializer(op))
@@ -138,7 +138,8 @@ Value Elaborator::evalArgument(const OpSignature *op,
   const Name *name = std::get_if<Name>(&expr.node);
   bool isNamed = !argument.name.name.empty();
   // A named argument without a parameter is the recorder's to report.
-  bool takesWord = type ? takesWords(*type) : isNamed;
+  bool takesWord =
+      type ? takesWords(*type) : isNamed && argument.name.name != "name";
   if (!name || !takesWord)
     return eval(expr);
   auto variable = frame->variables.find(name->name);
@@ -341,7 +342,8 @@ bool Elaborator::bindBlock(const Definition &block, const Call &call,
     else if (position == count && block.validHeader)
       declared(error(range, "block " + quote(block.name.name) + " takes " +
                                 std::to_string(count) + " argument" +
-                                (count == 1 ? "" : "s")));
+                                (count == 1 ? "" : "s") +
+                                (piped ? ", the piped value included" : "")));
     ++position;
   };
   if (piped)

@@ -56,6 +56,10 @@ bool isError(const Value &value) {
   return tensor && tensor->isError();
 }
 
+bool allErrors(const std::vector<Value> &values) {
+  return std::all_of(values.begin(), values.end(), isError);
+}
+
 std::string quote(const std::string &word) {
   constexpr size_t longest = 60;
   return "'" +
@@ -120,6 +124,8 @@ Value Elaborator::evalNode(const Expr &expr) {
       Values values = self.evalAll(expr);
       if (values.size() == 1)
         return std::move(values.front());
+      if (allErrors(values))
+        return {};
       Diagnostic *failed =
           self.error(expr.range, "block " + quote(callee.name) + " returns " +
                                      std::to_string(values.size()) + " values");
@@ -146,6 +152,8 @@ Elaborator::Values Elaborator::evalAll(const Expr &expr) {
     if (stage == pipe->stages.back())
       return values;
     if (values.size() != 1) {
+      if (allErrors(values))
+        return {Value{}};
       error(stage->range, "block " + quote(call.callee.name) + " returns " +
                               std::to_string(values.size()) +
                               " values, which cannot go through a pipe");
@@ -300,6 +308,8 @@ Value Elaborator::undefined(const std::string &name, const Range &range) {
     return {};
 
   std::vector<Identifier> names;
+  for (const Parameter &parameter : frame->definition->parameters)
+    names.push_back(parameter.name);
   collectNames(frame->definition->body, names);
   for (const Identifier &later : names) {
     if (later.name != name || position(later.range) < position(range))
@@ -319,7 +329,8 @@ Value Elaborator::undefined(const std::string &name, const Range &range) {
   bool callable = findOp(name) || blocks.count(name) || name == "dim";
   std::string message = "undefined name " + quote(name);
   if (callable)
-    message = quote(name) + " is an op, not a value";
+    message = quote(name) + (blocks.count(name) ? " is a block" : " is an op") +
+              ", not a value";
   else if (!meant.empty())
     message += "; did you mean " + quote(meant) + "?";
   Diagnostic *failed = error(range, message);

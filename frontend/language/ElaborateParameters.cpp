@@ -162,7 +162,7 @@ void Elaborator::modelParameters(const std::vector<Override> &overrides) {
     }
     if (!isGiven && parameter.defaultValue) {
       value = evalDynamic(*parameter.defaultValue);
-    } else if (!isGiven) {
+    } else if (!isGiven && theModel->validHeader) {
       note(error(name.range, "parameter " + quote(name.name) + " has no value"),
            name.range,
            "give it a default, or set it with -D " + name.name + "=...");

@@ -39,17 +39,18 @@ bool Elaborator::spend(uint64_t count, const Range &range) {
   if (stopped)
     return false;
   steps += count;
-  if (steps > maxSteps)
+  if (steps > limits.steps)
     stop(range, "the model takes too long to read: more than " +
-                    std::to_string(maxSteps) + " steps");
+                    std::to_string(limits.steps) + " steps");
   else if (diagnostics.tooManyErrors())
     stopped = true;
   return !stopped;
 }
 
 bool Elaborator::mayRecord(const Range &range) {
-  if (!stopped && ++calls > maxCalls)
-    stop(range, "the model has more than " + std::to_string(maxCalls) + " ops");
+  if (!stopped && ++calls > limits.ops)
+    stop(range,
+         "the model has more than " + std::to_string(limits.ops) + " ops");
   return !stopped;
 }
 
@@ -62,6 +63,7 @@ bool Elaborator::deeper(const Range &range) {
     return true;
   }
   error(range, "the blocks of this model are nested too deeply");
+  stopped = true;
   return false;
 }
 
@@ -332,8 +334,7 @@ void Elaborator::statement(const Assignment &node, const Range &) {
   }
   Values values = evalAll(*node.value);
   if (values.size() != count) {
-    bool known = values.size() != 1 || !isError(values[0]);
-    if (known)
+    if (!allErrors(values))
       error(node.names[0].range,
             std::to_string(count) + " names are given " +
                 std::to_string(values.size()) +
@@ -538,8 +539,8 @@ bool Elaborator::type(const Type &type, TensorType &result) {
 
 bool elaborate(const File &file, const Source &source,
                const std::vector<Override> &overrides,
-               RecorderInterface &recorder) {
-  return Elaborator(file, source, recorder).run(overrides);
+               RecorderInterface &recorder, const Limits &limits) {
+  return Elaborator(file, source, recorder, limits).run(overrides);
 }
 
 } // namespace fm

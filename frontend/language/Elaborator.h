@@ -19,14 +19,16 @@ struct Override {
   std::string value;
 };
 
-/// Bounds on what a small text can unroll into.
-constexpr unsigned maxCalls = 100'000;
-constexpr uint64_t maxSteps = 4'000'000;
+/// Bounds on what a small text may unroll into.
+struct Limits {
+  unsigned ops = 100'000;
+  uint64_t steps = 2'000'000; ///< statements and expressions evaluated
+};
 
 /// Records the file's one model. False if there are errors.
 bool elaborate(const ast::File &file, const Source &source,
                const std::vector<Override> &overrides,
-               RecorderInterface &recorder);
+               RecorderInterface &recorder, const Limits &limits = {});
 
 } // namespace fm
 

@@ -22,7 +22,7 @@ namespace fm {
 class Elaborator {
 public:
   Elaborator(const ast::File &file, const Source &source,
-             RecorderInterface &recorder);
+             RecorderInterface &recorder, const Limits &limits);
 
   bool run(const std::vector<Override> &overrides);
 
@@ -135,6 +135,7 @@ private:
   const Source &source;
   RecorderInterface &recorder;
   Diagnostics &diagnostics;
+  Limits limits;
   std::unordered_map<std::string, const OpSignature *> ops;
   /// Words that some op's argument takes: `same`, `he_normal`.
   std::unordered_set<std::string> words;
@@ -157,6 +158,7 @@ private:
 /// "an integer", "a tensor", ...
 std::string describe(const Value &value);
 bool isError(const Value &value);
+bool allErrors(const std::vector<Value> &values);
 /// 'word', shortened if it is very long.
 std::string quote(const std::string &word);
 

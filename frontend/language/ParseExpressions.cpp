@@ -187,9 +187,10 @@ ExprPtr Parser::group() {
 /// The rest of `[a, b]`, behind the opening bracket.
 bool Parser::elements(std::vector<ExprPtr> &elements) {
   while (!is(TokenKind::RightBracket)) {
-    elements.push_back(expression());
-    if (!elements.back())
+    ExprPtr element = expression();
+    if (!element)
       return false;
+    elements.push_back(std::move(element));
     if (!accept(TokenKind::Comma))
       break;
   }

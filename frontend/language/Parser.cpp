@@ -450,7 +450,10 @@ bool Parser::assignment(Body &body) {
   Assignment assignment;
   do {
     Identifier name;
-    if (!expectName(name, "a name")) {
+    bool isFirst = assignment.names.empty(); // it begins the line
+    if (isFirst && !isWord("true") && !isWord("false")) {
+      name = takeWord();
+    } else if (!expectName(name, "a name")) {
       body.incomplete = true;
       return false;
     }
@@ -579,7 +582,7 @@ bool Parser::repeat(Body &body, bool isBlock) {
     advance();
   }
   ExprPtr count;
-  if (breaksHere())
+  if (breaksHere() || is(TokenKind::LeftBrace))
     errorHere("expected a number after 'repeat'");
   else
     count = expression();
@@ -636,7 +639,11 @@ bool Parser::looseExpression() {
     error(peek().range, "a " + word + " cannot stand inside of another");
     return false;
   }
-  if ((is(TokenKind::Word, 1) || is(TokenKind::Colon, 1)) && sameLine(1)) {
+  TokenKind next = peek(1).kind;
+  if (sameLine(1) &&
+      (next == TokenKind::Word || next == TokenKind::Colon ||
+       next == TokenKind::Integer || next == TokenKind::Float ||
+       next == TokenKind::String || next == TokenKind::LeftBracket)) {
     std::string meant = nearest(word, statementWords);
     if (!meant.empty() && is(TokenKind::Word, 1))
       error(peek().range,

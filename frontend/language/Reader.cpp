@@ -107,12 +107,12 @@ bool checkText(Source &source, Diagnostics &diagnostics) {
     lineBegin = i + 1;
   }
   range.column = unsigned(bad - lineBegin + 1);
-  char byte[8];
-  std::snprintf(byte, sizeof byte, "0x%02X",
-                static_cast<unsigned char>(text[bad]));
-  diagnostics.error(source.at(range),
-                    std::string("not a text file: the byte ") + byte +
-                        " is not UTF-8 text");
+  char message[64] = "not a text file: it holds a NUL byte";
+  if (text[bad])
+    std::snprintf(message, sizeof message,
+                  "not UTF-8 text: the byte 0x%02X cannot stand here",
+                  static_cast<unsigned char>(text[bad]));
+  diagnostics.error(source.at(range), message);
   return false;
 }
 
@@ -126,10 +126,10 @@ std::optional<ast::File> parseSource(Source &source, Diagnostics &diagnostics) {
 
 bool readModelText(const std::string &name, std::string text,
                    const std::vector<Override> &overrides,
-                   RecorderInterface &recorder) {
+                   RecorderInterface &recorder, const Limits &limits) {
   Source source{name, std::move(text)};
   std::optional<ast::File> file = parseSource(source, recorder.diagnostics());
-  return file && elaborate(*file, source, overrides, recorder);
+  return file && elaborate(*file, source, overrides, recorder, limits);
 }
 
 bool readModel(const std::string &path, const std::vector<Override> &overrides,

@@ -17,7 +17,7 @@ bool readModel(const std::string &path, const std::vector<Override> &overrides,
 /// The same for text that is already here; `name` stands in messages.
 bool readModelText(const std::string &name, std::string text,
                    const std::vector<Override> &overrides,
-                   RecorderInterface &recorder);
+                   RecorderInterface &recorder, const Limits &limits = {});
 
 /// Only the syntax tree, for `--emit=ast`. Nothing if the file cannot be read;
 /// otherwise what could be understood of it.

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <memory>
 #include <string_view>
+#include <tuple>
 
 namespace fm {
 
@@ -212,8 +213,11 @@ public:
   void diagnostic(const Diagnostic &diagnostic) {
     header(diagnostic);
     snippet(diagnostic.location);
-    for (const Diagnostic &note : diagnostic.notes)
-      this->diagnostic(note);
+    for (const Diagnostic &note : diagnostic.notes) {
+      header(note);
+      if (!samePlace(note.location, diagnostic.location))
+        snippet(note.location); // what was just shown is not shown again
+    }
   }
 
   void tooMany() {
@@ -231,6 +235,9 @@ private:
   void print(std::initializer_list<std::string_view> parts) {
     for (std::string_view part : parts)
       out += part;
+  }
+  static bool samePlace(const Location &a, const Location &b) {
+    return a.file == b.file && a.line == b.line && a.column == b.column;
   }
   void header(const Diagnostic &diagnostic);
   void snippet(const Location &location);
@@ -364,11 +371,22 @@ std::string plural(unsigned count, const std::string &word) {
 } // namespace
 
 std::string Diagnostics::render(bool color) const {
+  // Syntax errors were found before all others: put together what is close in
+  // the text. Files stay in the order in which they first appeared.
+  std::unordered_map<std::string, size_t> files;
+  std::vector<std::tuple<size_t, unsigned, unsigned, size_t>> order;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Location &at = list[i].location;
+    size_t file = files.emplace(at.file, files.size()).first->second;
+    order.emplace_back(file, at.line, at.column, i);
+  }
+  std::sort(order.begin(), order.end());
+
   Renderer renderer(sources, color);
   unsigned warnings = 0;
-  for (const Diagnostic &diagnostic : list) {
-    renderer.diagnostic(diagnostic);
-    warnings += diagnostic.severity == Severity::Warning;
+  for (const auto &[file, line, column, index] : order) {
+    renderer.diagnostic(list[index]);
+    warnings += list[index].severity == Severity::Warning;
   }
   if (dropped)
     renderer.tooMany();

@@ -63,8 +63,10 @@ public:
   /// disk when they are rendered, and shown without source line if unreadable.
   void setSource(const std::string &file, std::string text);
 
-  /// All diagnostics, each `file:line:col: error: message`, the source line and
-  /// a caret, then "2 errors generated.", as clang does.
+  /// All diagnostics in the order of the text, each `file:line:col: error:
+  /// message`, the source line and a caret, then "2 errors generated.", as
+  /// clang does. A note at the very place of its diagnostic (a hint) does not
+  /// show the line again.
   std::string render(bool color) const;
 
 private:

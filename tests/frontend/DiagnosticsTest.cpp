@@ -120,8 +120,8 @@ TEST(Diagnostics, WindowsLongLines) {
 }
 
 TEST(Diagnostics, HugeLinesAreCheap) {
-  std::string text = render(std::string(8 << 20, 'a'),
-                            {"m.fm", 1, 4 << 20, 1}, "wrong");
+  std::string text =
+      render(std::string(8 << 20, 'a'), {"m.fm", 1, 4 << 20, 1}, "wrong");
   EXPECT_LT(text.size(), 600u);
 }
 
@@ -145,22 +145,43 @@ TEST(Diagnostics, NotesAndCounts) {
   diagnostics.setSource("m.fm", "a\nb\n");
   diagnostics.error({"m.fm", 2, 1, 1}, "twice");
   diagnostics.note({"m.fm", 1, 1, 1}, "first here");
-  diagnostics.error({"m.fm", 1, 1, 1}, "other");
-  diagnostics.warning({"m.fm", 1, 1, 1}, "careful");
+  diagnostics.note({"m.fm", 2, 1, 1}, "a hint at the same place");
+  diagnostics.error({"m.fm", 2, 1, 1}, "other");
+  diagnostics.warning({"m.fm", 2, 1, 1}, "careful");
   EXPECT_EQ(diagnostics.errorCount(), 2u);
-  EXPECT_EQ(diagnostics.render(false), "m.fm:2:1: error: twice\n"
-                                       "    2 | b\n"
-                                       "      | ^\n"
-                                       "m.fm:1:1: note: first here\n"
-                                       "    1 | a\n"
-                                       "      | ^\n"
-                                       "m.fm:1:1: error: other\n"
-                                       "    1 | a\n"
-                                       "      | ^\n"
-                                       "m.fm:1:1: warning: careful\n"
-                                       "    1 | a\n"
-                                       "      | ^\n"
-                                       "1 warning and 2 errors generated.\n");
+  EXPECT_EQ(diagnostics.render(false),
+            "m.fm:2:1: error: twice\n"
+            "    2 | b\n"
+            "      | ^\n"
+            "m.fm:1:1: note: first here\n"
+            "    1 | a\n"
+            "      | ^\n"
+            "m.fm:2:1: note: a hint at the same place\n"
+            "m.fm:2:1: error: other\n"
+            "    2 | b\n"
+            "      | ^\n"
+            "m.fm:2:1: warning: careful\n"
+            "    2 | b\n"
+            "      | ^\n"
+            "1 warning and 2 errors generated.\n");
+}
+
+TEST(Diagnostics, InTheOrderOfTheText) {
+  Diagnostics diagnostics;
+  diagnostics.error({"b.fm", 2, 3, 1}, "fourth");
+  diagnostics.error({"a.fm", 1, 1, 1}, "sixth");
+  diagnostics.error({"b.fm", 2, 1, 1}, "second");
+  diagnostics.warning({"b.fm", 2, 1, 1}, "third");
+  diagnostics.error({"b.fm", 0, 0, 1}, "first");
+  diagnostics.error({"b.fm", 9, 1, 1}, "fifth");
+  EXPECT_EQ(diagnostics.render(false), "b.fm: error: first\n"
+                                       "b.fm:2:1: error: second\n"
+                                       "b.fm:2:1: warning: third\n"
+                                       "b.fm:2:3: error: fourth\n"
+                                       "b.fm:9:1: error: fifth\n"
+                                       "a.fm:1:1: error: sixth\n"
+                                       "1 warning and 5 errors generated.\n");
+  EXPECT_EQ(diagnostics.all()[0].message, "fourth");
 }
 
 TEST(Diagnostics, WarningsAlone) {
@@ -217,7 +238,7 @@ TEST(Diagnostics, ColorsAsClang) {
   diagnostics.setSource("m.fm", "ab cd\n");
   diagnostics.error({"m.fm", 1, 4, 2}, "wrong");
   diagnostics.note({"m.fm", 1, 1, 1}, "here");
-  diagnostics.warning({"m.fm", 0, 0, 1}, "careful");
+  diagnostics.warning({"n.fm", 0, 0, 1}, "careful");
   EXPECT_EQ(diagnostics.render(true),
             "\033[1mm.fm:1:4: \033[0m\033[0;1;31merror: \033[0m\033[1mwrong"
             "\033[0m\n"
@@ -226,14 +247,15 @@ TEST(Diagnostics, ColorsAsClang) {
             "\033[0m\033[1mm.fm:1:1: \033[0m\033[0;1;36mnote: \033[0mhere\n"
             "    1 | ab cd\n"
             "      | \033[0;1;32m^\n"
-            "\033[0m\033[1mm.fm: \033[0m\033[0;1;35mwarning: \033[0m\033[1m"
+            "\033[0m\033[1mn.fm: \033[0m\033[0;1;35mwarning: \033[0m\033[1m"
             "careful\033[0m\n"
             "1 warning and 1 error generated.\n");
 }
 
 TEST(Nearest, FindsMisspelledWords) {
-  std::vector<std::string> ops = {"conv2d", "dense", "relu", "max_pool2d",
-                                  "avg_pool2d", "softmax", "log_softmax"};
+  std::vector<std::string> ops = {"conv2d",     "dense",      "relu",
+                                  "max_pool2d", "avg_pool2d", "softmax",
+                                  "log_softmax"};
   EXPECT_EQ(nearest("conv2", ops), "conv2d");
   EXPECT_EQ(nearest("cnov2d", ops), "conv2d"); // neighbours swapped
   EXPECT_EQ(nearest("Dense", ops), "dense");

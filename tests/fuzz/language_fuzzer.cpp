@@ -9,7 +9,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   std::string text(reinterpret_cast<const char *>(data), size);
   fm::test::FakeRecorder recorder(/*logs=*/false);
-  fm::readModelText("fuzz.fm", text, {{"batch", "4"}}, recorder);
+  fm::readModelText("fuzz.fm", text, {{"batch", "4"}}, recorder,
+                    {/*ops=*/2000, /*steps=*/20000});
   recorder.collected.render(false);
 
   fm::Diagnostics diagnostics;
