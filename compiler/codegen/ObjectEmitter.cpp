@@ -33,6 +33,7 @@ struct ObjectEmitter::Impl {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module;
   std::unique_ptr<llvm::TargetMachine> machine;
+  bool unoptimised = false; ///< holds kernels that nobody has optimised yet
 
   std::string addKernels(const std::vector<CompiledKernel> &kernels,
                          unsigned jobs);
@@ -59,6 +60,15 @@ std::string ObjectEmitter::setModule(const std::string &bitcodeOrText) {
   if (!module)
     return "internal error: step functions: " + diagnostic.getMessage().str();
   impl->module = std::move(module);
+  return "";
+}
+
+std::string ObjectEmitter::addModule(std::unique_ptr<llvm::Module> kernels) {
+  kernels->setTargetTriple(impl->target.triple);
+  kernels->setDataLayout(impl->module->getDataLayout());
+  impl->unoptimised = true;
+  if (llvm::Linker::linkModules(*impl->module, std::move(kernels)))
+    return "internal error: kernels do not link";
   return "";
 }
 
@@ -155,7 +165,10 @@ std::string ObjectEmitter::link(const std::vector<CompiledKernel> &kernels,
   if (llvm::verifyModule(module, &stream))
     return "internal error: " + problems;
   // Kernels are optimised already; the steps are calls in a row.
-  optimise(module, *impl->machine, std::min(impl->target.optLevel, 1), false);
+  if (impl->unoptimised)
+    optimise(module, *impl->machine, impl->target.optLevel, true);
+  else
+    optimise(module, *impl->machine, std::min(impl->target.optLevel, 1), false);
   return impl->checkUndefined();
 }
 

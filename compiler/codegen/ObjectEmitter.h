@@ -38,6 +38,10 @@ public:
   /// The same from bitcode or textual IR; an error message, or "".
   std::string setModule(const std::string &bitcodeOrText);
 
+  /// Adds kernels that are LLVM 19's already, made in `context()`. The whole
+  /// module is then optimised as a compiler does with C.
+  std::string addModule(std::unique_ptr<llvm::Module> kernels);
+
   /// Optimises every kernel by itself (on `jobs` threads, 0: one per core),
   /// links, checks that undefined symbols are functions of libc and libm or
   /// `fm_*`, and optimises the whole. `publicSymbols` stay visible.

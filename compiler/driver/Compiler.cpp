@@ -72,56 +72,53 @@ bool Compiler::lower(const std::string &lastStage) {
   });
 }
 
-bool Compiler::makeProgram(Compiled &result) {
-  std::string error = codegen::resolveTarget(options.triple, options.cpu, result.target);
-  if (!error.empty()) {
-    diagnostics.error({}, error);
+bool Compiler::makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOps) {
+  if (!check(codegen::resolveTarget(options.triple, options.cpu, result.target)))
     return false;
-  }
   result.target.optLevel = options.optLevel;
   result.target.asserts = options.asserts;
   result.target.exact = options.exact;
   return step("program", [&] {
-    auto program = codegen::buildProgram(recorded->impl().module());
+    auto program = codegen::buildProgram(recorded->impl().module(), &kernelOps);
     if (succeeded(program))
       result.program = std::move(*program);
     return succeeded(program);
   });
 }
 
-/// The kernels and step functions, linked and optimised.
-static std::string link(codegen::ObjectEmitter &emitter, const Compiled &result,
-                        std::vector<codegen::CompiledKernel> &kernels, unsigned jobs) {
-  emitter.setModule(codegen::emitProgram(result.program, emitter.context(), result.target.triple));
-  return emitter.link(kernels, codegen::publicSymbols(result.program), jobs);
-}
-
 bool Compiler::generate(Compiled &result) {
-  if (!makeProgram(result))
+  std::vector<ir::KernelOp> kernelOps;
+  if (!makeProgram(result, kernelOps))
     return false;
+  codegen::ObjectEmitter emitter(result.target);
+  emitter.setModule(codegen::emitProgram(result.program, emitter.context(), result.target.triple));
   std::vector<codegen::CompiledKernel> kernels;
-  bool ok = step("kernels", [&] {
-    if (options.backend == "reference")
-      return codegen::addReferenceKernels(recorded->impl().module(), result.program, result.target, kernels);
+  bool ok = step("codegen", [&] {
+    if (options.backend == "reference") {
+      auto module = codegen::makeReferenceKernels(result.program, kernelOps, emitter.context());
+      return module && check(emitter.addModule(std::move(module)));
+    }
     kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs);
-    for (const codegen::CompiledKernel &kernel : kernels)
+    for (auto [kernel, op] : llvm::zip(kernels, kernelOps))
       if (!kernel.error.empty())
-        diagnostics.error({}, "internal error: " + kernel.name + ": " + kernel.error);
+        op.emitError() << "internal error: " << kernel.name << ": " << kernel.error;
     return true;
   });
   return ok && step("object", [&] {
-    codegen::ObjectEmitter emitter(result.target);
-    std::string error = link(emitter, result, kernels, options.jobs);
     auto kind = options.emit == "llvm"  ? codegen::EmitKind::LlvmIr
                 : options.emit == "asm" ? codegen::EmitKind::Assembly
                                         : codegen::EmitKind::Object;
-    if (error.empty())
-      error = emitter.emit(kind, result.object);
-    if (!error.empty())
-      diagnostics.error({}, "internal error: " + error);
     result.header = codegen::writeHeader(result.program);
-    return error.empty();
+    return check(emitter.link(kernels, codegen::publicSymbols(result.program), options.jobs)) &&
+           check(emitter.emit(kind, result.object));
   });
+}
+
+/// Reports an error message that is not empty.
+bool Compiler::check(const std::string &error) {
+  if (!error.empty())
+    diagnostics.error({}, error);
+  return error.empty();
 }
 
 bool Compiler::emitText(std::string &text) {
@@ -154,10 +151,7 @@ bool Compiler::compileToFolder() {
   if (!read() || !lower() || !generate(result))
     return false;
   std::string base = (options.output.empty() ? std::string(".") : options.output) + "/" + result.program.name;
-  std::string error = writeFiles({{base + ".o", result.object}, {base + ".h", result.header}});
-  if (!error.empty())
-    diagnostics.error({}, error);
-  return error.empty();
+  return check(writeFiles({{base + ".o", result.object}, {base + ".h", result.header}}));
 }
 
 } // namespace fm::driver

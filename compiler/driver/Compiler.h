@@ -5,6 +5,7 @@
 #include "compiler/codegen/Program.h"
 #include "compiler/codegen/Target.h"
 #include "compiler/driver/Options.h"
+#include "compiler/ir/Dialect.h"
 #include "frontend/recorder/Recorder.h"
 
 #include <string>
@@ -46,7 +47,8 @@ public:
   const std::vector<std::pair<std::string, double>> &times() const { return seconds; }
 
 private:
-  bool makeProgram(Compiled &result);
+  bool makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOps);
+  bool check(const std::string &error);
   template <typename Function> bool step(const char *name, Function &&function);
 
   const CompilerOptions &options;

@@ -38,7 +38,7 @@ static LogicalResult functionsLack(ModuleOp module, llvm::function_ref<bool(Oper
 }
 
 static const Stage kStages[] = {
-    {"entries", "entry functions; layers are primitives",
+    {"entries", "fm-stage-entries", "entry functions; layers are primitives",
      [](OpPassManager &manager, const CompilerOptions &) {
        manager.addPass(passes::createFmBuildEntries());
        // Before differentiation, so that the adjoint of the simpler form is built.
@@ -47,7 +47,7 @@ static const Stage kStages[] = {
      [](ModuleOp module) {
        return functionsLack(module, [](Operation *op) { return isa<ir::LayerOpInterface>(op); }, "entries");
      }},
-    {"grad", "backward pass and optimizer step",
+    {"grad", "fm-stage-grad", "backward pass and optimizer step",
      [](OpPassManager &manager, const CompilerOptions &) {
        onFunctions(manager, passes::createFmDifferentiate());
        onFunctions(manager, passes::createFmDecompose());
@@ -59,7 +59,7 @@ static const Stage kStages[] = {
        return functionsLack(
            module, [](Operation *op) { return isa<ir::GradientOp, ir::DecomposableOpInterface>(op); }, "grad");
      }},
-    {"linalg", "structured loops on tensors",
+    {"linalg", "fm-stage-linalg", "structured loops on tensors",
      [](OpPassManager &manager, const CompilerOptions &) {
        onFunctions(manager, passes::createFmLowerToLinalg());
        manager.addPass(createCSEPass());
@@ -69,7 +69,7 @@ static const Stage kStages[] = {
        return functionsLack(
            module, [](Operation *op) { return isa<ir::FmDialect>(op->getDialect()); }, "linalg");
      }},
-    {"kernels", "fused kernels in order",
+    {"kernels", "fm-stage-kernels", "fused kernels in order",
      [](OpPassManager &manager, const CompilerOptions &options) {
        passes::FmFormKernelsOptions form;
        form.fuse = options.fuse && options.backend != "reference";
@@ -83,7 +83,7 @@ static const Stage kStages[] = {
            },
            "kernels");
      }},
-    {"plan", "places in memory",
+    {"plan", "fm-stage-plan", "places in memory",
      [](OpPassManager &manager, const CompilerOptions &) {
        onFunctions(manager, passes::createFmPlanMemory());
      },

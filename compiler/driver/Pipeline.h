@@ -12,6 +12,7 @@ namespace fm::driver {
 /// One stage: passes that run together and what must hold after them.
 struct Stage {
   const char *name;
+  const char *argument; ///< of fmc-opt: "fm-stage-grad"
   const char *summary;
   void (*build)(mlir::OpPassManager &manager, const CompilerOptions &options);
   mlir::LogicalResult (*verify)(mlir::ModuleOp module);

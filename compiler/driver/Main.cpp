@@ -1,0 +1,108 @@
+//===- Main.cpp - The fmc command ---------------------------------------------------===//
+//
+// Subcommands and their options. Exit codes: 0 done, 1 an error in what was
+// given (reported), 2 a command line that cannot be understood.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/driver/Commands.h"
+#include "compiler/driver/Compiler.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <iostream>
+#include <unistd.h>
+
+using namespace fm;
+using namespace fm::driver;
+
+namespace {
+
+/// The options that every command that compiles has.
+void addCompileOptions(CLI::App &command, CompilerOptions &options) {
+  command.add_option("model", options.input, "The model, a .fm file")->required();
+  command.add_option("-D,--define", options.defines, "Override a model parameter, NAME=VALUE")
+      ->type_name("NAME=VALUE")->allow_extra_args(false);
+  command.add_option("--target", options.triple, "Target triple (default: this machine's)");
+  command.add_option("--cpu", options.cpu, "Target CPU, or native")->capture_default_str();
+  command.add_option("-O", options.optLevel, "Optimisation level")
+      ->check(CLI::Range(0, 3))->capture_default_str();
+  command.add_option("--backend", options.backend, "Kernel generator")
+      ->check(CLI::IsMember({"halide", "reference"}))->capture_default_str();
+  command.add_flag("--fuse,!--no-fuse", options.fuse, "Fuse ops into kernels (default)");
+  command.add_flag("--exact", options.exact, "No transformation that rounds differently");
+  command.add_flag("--asserts", options.asserts, "Kernels check every bound");
+  command.add_option("--threads", options.jobs, "Threads that compile (default: one a core)");
+  command.add_flag("--time-passes", options.timePasses, "Print how long each stage took");
+}
+
+void printTimes(const Compiler &compiler) {
+  double total = 0;
+  std::fprintf(stderr, "  seconds  stage\n");
+  for (const auto &[name, seconds] : compiler.times()) {
+    std::fprintf(stderr, "  %7.3f  %s\n", seconds, name.c_str());
+    if (name != "lower")
+      total += seconds;
+  }
+  std::fprintf(stderr, "  %7.3f  total\n", total);
+}
+
+int finish(const Diagnostics &diagnostics, const CompilerOptions &options) {
+  bool color = options.color.value_or(isatty(STDERR_FILENO));
+  std::fputs(diagnostics.render(color).c_str(), stderr);
+  return diagnostics.hasErrors() ? 1 : 0;
+}
+
+int compile(const CompilerOptions &options) {
+  Diagnostics diagnostics;
+  Compiler compiler(options, diagnostics);
+  if (options.emit == "object" && options.stopAfter.empty()) {
+    compiler.compileToFolder();
+  } else {
+    std::string text;
+    if (compiler.emitText(text)) {
+      if (options.output.empty() || options.output == "-") {
+        std::cout << text << std::flush;
+      } else {
+        std::string error = writeFiles({{options.output, text}});
+        if (!error.empty())
+          diagnostics.error({}, error);
+      }
+    }
+  }
+  if (options.timePasses)
+    printTimes(compiler);
+  return finish(diagnostics, options);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CLI::App app("fmc compiles neural networks, training included, to an object file and a C header.");
+  app.set_version_flag("--version", "fmc " FMC_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  CompilerOptions options;
+  std::string color;
+  app.add_option("--color", color, "Coloured messages: always, never, auto")
+      ->check(CLI::IsMember({"always", "never", "auto"}));
+
+  CLI::App *compileCommand = app.add_subcommand("compile", "Compile a model to NAME.o and NAME.h");
+  addCompileOptions(*compileCommand, options);
+  compileCommand->add_option("-o,--output", options.output, "Output folder; with --emit, output file (default: standard output)");
+  compileCommand->add_option("--emit", options.emit, "What to make")
+      ->check(CLI::IsMember({"object", "ast", "fm", "grad", "linalg", "kernels", "plan", "llvm", "asm"}))
+      ->capture_default_str();
+  compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
+      ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "plan"}));
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (color == "always" || color == "never")
+    options.color = color == "always";
+  return compile(options);
+}
