@@ -152,10 +152,10 @@ private:
 };
 
 void Dumper::expr(const Expr &expr, const std::string &label) {
-  auto head = [&](const std::string &text) { line(label + text, expr.range); };
+  auto print = [&](const std::string &text) { line(label + text, expr.range); };
   struct Visitor {
     Dumper &dumper;
-    decltype(head) &head;
+    decltype(print) &head;
 
     void operator()(const Invalid &) { head("Invalid"); }
     void operator()(const Integer &node) {
@@ -208,7 +208,7 @@ void Dumper::expr(const Expr &expr, const std::string &label) {
       });
     }
   };
-  std::visit(Visitor{*this, head}, expr.node);
+  std::visit(Visitor{*this, print}, expr.node);
 }
 
 } // namespace

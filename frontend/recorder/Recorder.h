@@ -1,4 +1,4 @@
-//===- Recorder.h - The one way by which a network enters the compiler -----===//
+//===- Recorder.h - The one way by which a network enters the compiler ----===//
 //
 // The `.fm` reader, the C++ DSL and the ONNX importer all drive this class. It
 // knows the language's ops from the dialect (names, arguments, defaults), makes

@@ -1,5 +1,4 @@
-//===- RecorderInterface.h - What a frontend says about a network
-//----------===//
+//===- RecorderInterface.h - What a frontend says about a network ---------===//
 //
 // The calls by which the `.fm` reader, the C++ DSL and the ONNX importer record
 // a network, and the values that they pass. `Recorder` is the one that builds
