@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <map>
+#include <set>
 
 using namespace mlir;
 using fm::ir::BindingKind;
@@ -73,7 +74,7 @@ private:
       program.tensors.push_back(std::move(tensor));
     });
     // Optimizer state and scalars are known from the entries.
-    llvm::StringSet<> known;
+    std::set<std::string> known;
     for (const auto &tensor : program.tensors)
       known.insert(tensor.name);
     double rate = 0;
@@ -84,7 +85,7 @@ private:
     for (auto function : module.getOps<func::FuncOp>())
       for (BlockArgument argument : function.getArguments()) {
         auto binding = argumentBinding(function, argument.getArgNumber());
-        if (!isPersistent(binding.getKind()) || !known.insert(binding.getName()).second)
+        if (!isPersistent(binding.getKind()) || !known.insert(binding.getName().str()).second)
           continue;
         auto tensor = tensorOf(binding.getName(), cast<RankedTensorType>(argument.getType()),
                                binding.getKind() == BindingKind::Optimizer ? TensorKind::Optimizer
@@ -181,7 +182,7 @@ private:
       auto binding = argumentBinding(function, value.getArgNumber());
       auto type = cast<RankedTensorType>(value.getType());
       if (isPersistent(binding.getKind())) {
-        places[value] = {Place::Space::Persistent, 0, program.tensors[number[binding.getName()]].offset};
+        places[value] = {Place::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
       } else if (binding.getKind() == BindingKind::Gradient) {
         hasGradients = true;
       } else {
@@ -273,7 +274,7 @@ private:
       addPlace(places.lookup(result), spec->outputs[result.getResultNumber()].buffer);
     }
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
-      call.location = (loc.getFilename() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
+      call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
     // Equal kernels are one.
     auto [it, isNew] = kernels.try_emplace(toString(*spec), unsigned(program.kernels.size()));
     call.kernel = it->second;

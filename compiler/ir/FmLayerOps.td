@@ -30,7 +30,7 @@ def Fm_DenseOp : Fm_LayerOp<"dense", "layer",
   let summary = "x @ kernel + bias on the last dimension; kernel [in, units] (Keras' defaults)";
 }
 def Fm_Conv2dOp : Fm_LayerOp<"conv2d", "layer",
-    "x: tensor, filters: int, kernel: pair, stride: pair = 1, padding: padding = valid, dilation: pair = 1, "
+    "x: tensor, filters: int, kernel: pair, stride: pair = 1, padding: padding enum(valid|same) = valid, dilation: pair = 1, "
     "groups: int = 1, bias: bool = true, kernel_init: init = glorot_uniform, bias_init: init = zeros",
     (ins Fm_FloatTensor:$x, Variadic<Fm_FloatTensor>:$parameters, Fm_Int:$filters,
          DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$stride, AnyAttr:$padding,
@@ -62,7 +62,7 @@ def Fm_DropoutOp : Fm_LangOp<"dropout", "regularization", "x: tensor, rate: floa
 //===----------------------------------------------------------------------===//
 
 class Fm_PoolOp<string mnemonic, string summary_>
-    : Fm_LangOp<mnemonic, "pooling", "x: tensor, size: pair, stride: pair = size, padding: padding = valid",
+    : Fm_LangOp<mnemonic, "pooling", "x: tensor, size: pair, stride: pair = size, padding: padding enum(valid|same) = valid",
                 [Pure, Infer, Decompose]> {
   let summary = summary_;
   let arguments = (ins Fm_FloatTensor:$x, DenseI64ArrayAttr:$size, DenseI64ArrayAttr:$stride, AnyAttr:$padding);

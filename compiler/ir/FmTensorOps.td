@@ -72,7 +72,7 @@ def Fm_RandomMaskOp : Fm_Op<"random_mask", [Pure, Lowering, NonDifferentiableOpI
 //===----------------------------------------------------------------------===//
 
 defvar ReductionArguments = (ins Fm_Tensor:$x, DenseI64ArrayAttr:$axis, BoolAttr:$keepdims);
-defvar ReductionSignature = "x: tensor, axis: axes = all, keepdims: bool = false";
+defvar ReductionSignature = "x: tensor, axis: axes enum(all) = all, keepdims: bool = false";
 
 class Fm_ReductionOp<string mnemonic, string summary_, list<Trait> traits>
     : Fm_LangOp<mnemonic, "reduction", ReductionSignature,

@@ -197,13 +197,14 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
       return b.getStringAttr(symbol->name);
     return expected("a string");
   }
-  if (type == "ints" || type == "axes") {
+  bool isAxes = StringRef(type).starts_with("axes");
+  if (type == "ints" || isAxes) {
     auto *symbol = std::get_if<Symbol>(&value.data);
-    if (type == "axes" && symbol && symbol->name == "all")
+    if (isAxes && symbol && symbol->name == "all")
       return b.getDenseI64ArrayAttr({});
     if (auto ints = asInts(value, type == "ints"))
       return b.getDenseI64ArrayAttr(*ints);
-    return expected(type == "axes" ? "an axis or a list of axes" : "a list of integers");
+    return expected(isAxes ? "an axis or a list of axes" : "a list of integers");
   }
   if (type == "pair") {
     auto ints = asInts(value, false);
@@ -213,7 +214,7 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
       return b.getDenseI64ArrayAttr(*ints);
     return expected("an integer or a pair of them");
   }
-  if (type == "padding") {
+  if (StringRef(type).starts_with("padding")) {
     std::string word;
     if (auto *symbol = std::get_if<Symbol>(&value.data))
       word = symbol->name;

@@ -124,7 +124,9 @@ typedef struct fm_argument {
 typedef struct fm_entry {
   const char *name; /* "train_step" */
   int32_t argument_count;
-  int32_t advances_step; /* 1: a successful call adds one to the step count */
+  int32_t advances_step;  /* 1: a successful call adds one to the step count */
+  int32_t advances_draws; /* 1: and to the count of training passes */
+  int32_t reserved;
   const fm_argument *arguments;
 } fm_entry;
 
@@ -140,9 +142,9 @@ typedef struct fm_model {
   const fm_tensor *tensors;
   const fm_entry *entries;
   /* Tensor numbers, -1: none. One element each; the learning rate f32 or f64,
-   * step and seed i64. */
+   * the others i64. */
   int32_t learning_rate, step, seed;
-  int32_t reserved;
+  int32_t draws; /* training passes so far, of which dropout's masks depend */
 } fm_model;
 
 /*===-- Instances --------------------------------------------------------===*/
