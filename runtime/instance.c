@@ -53,7 +53,8 @@ static fm_status checkTables(fm_instance *instance, const fm_model *model) {
   }
   if ((problem = checkScalar(model, model->learning_rate, 1)) ||
       (problem = checkScalar(model, model->step, 0)) ||
-      (problem = checkScalar(model, model->seed, 0)))
+      (problem = checkScalar(model, model->seed, 0)) ||
+      (problem = checkScalar(model, model->draws, 0)))
     return fmrt_fail(instance, FM_ERROR_INTERNAL,
                      "learning rate, step or seed in the model's description: "
                      "%s; the object is damaged, or fmc has a defect",

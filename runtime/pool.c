@@ -29,7 +29,8 @@
 #include <unistd.h>
 
 enum {
-  SpinNanoseconds = 100000, /* how long a thread looks before it sleeps */
+  SpinNanoseconds = 200000, /* how long a thread looks before it sleeps */
+  YieldNanoseconds = 5000,  /* how long before it lets others have the core */
   MaxThreads = 1024
 };
 
@@ -104,23 +105,23 @@ static int isEmpty(const Condition *condition) {
   return inside(__atomic_load_n(&condition->pool->gate, __ATOMIC_SEQ_CST)) == 0;
 }
 
+/* Looks for a while. After a few microseconds it offers the core at every turn
+ * to others: on a busy machine the thread that is waited for may need it. */
 static int spinUntil(int (*holds)(const Condition *),
                      const Condition *condition) {
-  const int64_t limit = condition->pool->spin;
-  int64_t start = 0;
+  int64_t start, waited = 0;
   int i;
   if (holds(condition))
     return 1;
-  if (!limit)
-    return 0;
-  start = now();
-  do
+  for (start = now(); waited < condition->pool->spin; waited = now() - start) {
     for (i = 0; i < 32; ++i) {
       if (holds(condition))
         return 1;
       pauseCore();
     }
-  while (now() - start < limit);
+    if (waited > YieldNanoseconds)
+      sched_yield();
+  }
   return 0;
 }
 

@@ -117,10 +117,20 @@ fm_status fm_step_begin(fm_instance *instance, const fm_model *model,
   return FM_OK;
 }
 
+/* Adds one to a scalar i64 tensor, if the model has it. */
+static void countUp(fm_instance *instance, int32_t tensor) {
+  unsigned char *place;
+  int64_t count;
+  if (tensor < 0)
+    return;
+  place = instance->memory + instance->model->tensors[tensor].offset;
+  memcpy(&count, place, sizeof count);
+  ++count;
+  memcpy(place, &count, sizeof count);
+}
+
 fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error) {
   const fm_model *model;
-  unsigned char *place;
-  int64_t step;
   fm_status status = fmrt_check_bound(instance);
   if (status != FM_OK)
     return status;
@@ -136,12 +146,10 @@ fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error) {
         "%s: a kernel returned %d, expected 0; the state may be half updated: "
         "load a checkpoint, and please report the model",
         model->entries[entry].name, (int)error);
-  if (model->entries[entry].advances_step && model->step >= 0) {
-    place = instance->memory + model->tensors[model->step].offset;
-    memcpy(&step, place, sizeof step);
-    ++step;
-    memcpy(place, &step, sizeof step);
-  }
+  if (model->entries[entry].advances_step)
+    countUp(instance, model->step);
+  if (model->entries[entry].advances_draws)
+    countUp(instance, model->draws);
   return FM_OK;
 }
 

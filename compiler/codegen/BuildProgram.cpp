@@ -176,13 +176,13 @@ private:
       argument.shape = extentsOf(type, program.batch);
       argument.isOutput = role != EntryArgument::Role::Input && role != EntryArgument::Role::Target;
       entry.arguments.push_back(std::move(argument));
-      return Place{Place::Space::Argument, unsigned(entry.arguments.size()) - 1, 0};
+      return TensorPlace{TensorPlace::Space::Argument, unsigned(entry.arguments.size()) - 1, 0};
     };
     for (BlockArgument value : function.getArguments().drop_front()) {
       auto binding = argumentBinding(function, value.getArgNumber());
       auto type = cast<RankedTensorType>(value.getType());
       if (isPersistent(binding.getKind())) {
-        places[value] = {Place::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
+        places[value] = {TensorPlace::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
       } else if (binding.getKind() == BindingKind::Gradient) {
         hasGradients = true;
       } else {
@@ -220,7 +220,7 @@ private:
         }
         break;
       default:
-        places[root] = {Place::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
+        places[root] = {TensorPlace::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
       }
     }
     if (!hasGradients)
@@ -232,16 +232,16 @@ private:
     entry.arguments.push_back(grads);
     unsigned last = unsigned(entry.arguments.size()) - 1;
     for (auto [root, name] : gradients)
-      places[root] = {Place::Space::Argument, last, program.tensors[number[name.str()]].offset};
+      places[root] = {TensorPlace::Space::Argument, last, program.tensors[number[name.str()]].offset};
     for (BlockArgument value : function.getArguments().drop_front()) {
       auto binding = argumentBinding(function, value.getArgNumber());
       if (binding.getKind() == BindingKind::Gradient)
-        places[value] = {Place::Space::Argument, last,
+        places[value] = {TensorPlace::Space::Argument, last,
                          program.tensors[number[binding.getName().str()]].offset};
     }
   }
 
-  Place constantPlace(arith::ConstantOp op) {
+  TensorPlace constantPlace(arith::ConstantOp op) {
     auto dense = cast<DenseElementsAttr>(op.getValue());
     std::string bytes;
     if (dense.isSplat()) {
@@ -251,7 +251,7 @@ private:
       bytes.assign(dense.getRawData().begin(), dense.getRawData().end());
     }
     program.constants.push_back({std::move(bytes)});
-    return {Place::Space::Constant, unsigned(program.constants.size()) - 1, 0};
+    return {TensorPlace::Space::Constant, unsigned(program.constants.size()) - 1, 0};
   }
 
   LogicalResult addCall(ir::KernelOp kernel, Entry &entry) {
@@ -260,8 +260,8 @@ private:
       return failure();
     KernelCall call;
     auto offsets = kernel->getAttrOfType<DenseI64ArrayAttr>("fm.offsets");
-    auto addPlace = [&](Place place, Buffer &buffer) {
-      buffer.external = place.space == Place::Space::Argument &&
+    auto addPlace = [&](TensorPlace place, Buffer &buffer) {
+      buffer.external = place.space == TensorPlace::Space::Argument &&
                         entry.arguments[place.index].role != EntryArgument::Role::Gradients;
       call.places.push_back(place);
     };
@@ -270,7 +270,7 @@ private:
     for (OpResult result : kernel.getResults()) {
       int64_t offset = offsets[result.getResultNumber()];
       if (offset >= 0)
-        places[result] = {Place::Space::Arena, 0, offset};
+        places[result] = {TensorPlace::Space::Arena, 0, offset};
       addPlace(places.lookup(result), spec->outputs[result.getResultNumber()].buffer);
     }
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
@@ -293,7 +293,7 @@ private:
   Program program;
   std::map<std::string, int> number;
   std::map<std::string, unsigned> kernels;
-  DenseMap<Value, Place> places;
+  DenseMap<Value, TensorPlace> places;
 };
 
 } // namespace

@@ -233,13 +233,13 @@ private:
     Value *error = int32(0);
     for (const KernelCall &call : entry.calls) {
       SmallVector<Value *> arguments = {instance, n};
-      for (const Place &place : call.places) {
+      for (const TensorPlace &place : call.places) {
         Value *pointer = nullptr;
         switch (place.space) {
-        case Place::Space::Persistent: pointer = at(memory, place.offset); break;
-        case Place::Space::Arena: pointer = at(memory, program.persistentBytes + place.offset); break;
-        case Place::Space::Argument: pointer = at(function->getArg(first + place.index), place.offset); break;
-        case Place::Space::Constant: pointer = at(constants[place.index], place.offset); break;
+        case TensorPlace::Space::Persistent: pointer = at(memory, place.offset); break;
+        case TensorPlace::Space::Arena: pointer = at(memory, program.persistentBytes + place.offset); break;
+        case TensorPlace::Space::Argument: pointer = at(function->getArg(first + place.index), place.offset); break;
+        case TensorPlace::Space::Constant: pointer = at(constants[place.index], place.offset); break;
         }
         arguments.push_back(pointer);
       }

@@ -47,7 +47,7 @@ struct EntryArgument {
 };
 
 /// Where a kernel finds or puts a tensor.
-struct Place {
+struct TensorPlace {
   enum class Space : uint8_t {
     Persistent, ///< offset in the instance's memory
     Arena,      ///< offset in the arena
@@ -60,7 +60,7 @@ struct Place {
 
 struct KernelCall {
   unsigned kernel = 0;
-  std::vector<Place> places; ///< inputs, then outputs, as the kernel's pointers
+  std::vector<TensorPlace> places; ///< inputs, then outputs, as the kernel's pointers
   /// What the user wrote: "model.fm:7:15", for reports.
   std::string location;
 };

@@ -87,7 +87,7 @@ static void buildPipeline(PassManager &manager) {
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
   manager.addPass(createConvertMathToLLVMPass());
-  manager.addPass(createConvertMathToLibm());
+  manager.addPass(createConvertMathToLibmPass());
   manager.addPass(createArithToLLVMConversionPass());
   manager.addPass(createFinalizeMemRefToLLVMConversionPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
@@ -133,7 +133,7 @@ static void buildWrapper(llvm::Module &module, const KernelSpec &spec) {
 
 std::unique_ptr<llvm::Module> makeReferenceKernels(const Program &program, ArrayRef<ir::KernelOp> kernelOps,
                                                    llvm::LLVMContext &context) {
-  MLIRContext *mlirContext = kernelOps.front()->getContext();
+  MLIRContext *mlirContext = ir::KernelOp(kernelOps.front())->getContext();
   DialectRegistry registry;
   registry.insert<bufferization::BufferizationDialect, LLVM::LLVMDialect, memref::MemRefDialect,
                   scf::SCFDialect, func::FuncDialect>();
@@ -145,7 +145,7 @@ std::unique_ptr<llvm::Module> makeReferenceKernels(const Program &program, Array
   mlirContext->appendDialectRegistry(registry);
   mlirContext->loadDialect<bufferization::BufferizationDialect, LLVM::LLVMDialect, memref::MemRefDialect>();
 
-  OwningOpRef<ModuleOp> module = ModuleOp::create(kernelOps.front().getLoc());
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(mlirContext));
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
   for (auto [spec, op] : llvm::zip(program.kernels, kernelOps))
     buildBody(builder, spec, op);

@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registry.insert<fm::ir::FmDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::linalg::LinalgDialect, mlir::math::MathDialect, mlir::tensor::TensorDialect>();
-  fm::passes::registerPasses();
+  fm::passes::registerFmPasses();
   mlir::registerTransformsPasses();
   // Each stage of the compiler's own pipeline is a pipeline here.
   static const fm::driver::CompilerOptions options;
