@@ -46,7 +46,7 @@ static std::optional<double> asNumber(const Value &value) {
   return std::nullopt;
 }
 
-std::string describe(const Value &value) {
+std::string describeValue(const Value &value) {
   struct Visitor {
     std::string operator()(const Tensor &) { return "a tensor"; }
     std::string operator()(const Int &i) { return std::to_string(i.value); }
@@ -61,7 +61,7 @@ std::string describe(const Value &value) {
     std::string operator()(const List &list) {
       std::string text = "[";
       for (size_t i = 0; i < list.size(); ++i)
-        text += (i ? ", " : "") + describe(list[i]);
+        text += (i ? ", " : "") + describeValue(list[i]);
       return text + "]";
     }
     std::string operator()(const std::shared_ptr<CallValue> &call) {
@@ -115,7 +115,7 @@ static Attribute convertInit(MLIRContext *context, const Value &value, std::stri
     name = (*call)->name;
     arguments = (*call)->arguments;
   } else {
-    message = "expected an initializer such as zeros or normal(stddev = 0.02), got " + describe(value);
+    message = "expected an initializer such as zeros or normal(stddev = 0.02), got " + describeValue(value);
     return {};
   }
   const InitRule *rule = nullptr;
@@ -155,7 +155,7 @@ static Attribute convertInit(MLIRContext *context, const Value &value, std::stri
     auto number = asNumber(argument.value);
     if (!number || !std::isfinite(*number)) {
       message = "initializer '" + name + "': '" + rule->parameters[index].first +
-                "' must be a number, is " + describe(argument.value);
+                "' must be a number, is " + describeValue(argument.value);
       return {};
     }
     numbers[index] = *number;
@@ -171,7 +171,7 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
                           std::string &message) {
   Builder b(context);
   auto expected = [&](const std::string &what) -> Attribute {
-    message = "expected " + what + ", got " + describe(value);
+    message = "expected " + what + ", got " + describeValue(value);
     return {};
   };
   if (type == "int") {

@@ -24,7 +24,7 @@ mlir::Attribute convertArgument(mlir::MLIRContext *context,
 Value parseDefault(const std::string &text);
 
 /// What was given, for messages: "the number 0.5", "the word same".
-std::string describe(const Value &value);
+std::string describeValue(const Value &value);
 
 } // namespace fm
 

@@ -72,7 +72,7 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
           ++next;
       }
       if (next >= signature.parameters.size()) {
-        fail(argument.location, "expected a tensor, got " + describe(argument.value));
+        fail(argument.location, "expected a tensor, got " + describeValue(argument.value));
         break;
       }
       call.given[next].push_back(&argument);
@@ -86,7 +86,7 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
       else if (auto *symbol = std::get_if<Symbol>(&argument.value.data))
         call.name = symbol->name;
       else
-        fail(argument.location, "'name' must be a string, is " + describe(argument.value));
+        fail(argument.location, "'name' must be a string, is " + describeValue(argument.value));
       continue;
     }
     std::vector<std::string> names;
@@ -248,7 +248,7 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
       operands.push_back({});
       return;
     }
-    s.diagnostics.error(at, op + ": '" + parameter.name + "': expected a tensor, got " + describe(value));
+    s.diagnostics.error(at, op + ": '" + parameter.name + "': expected a tensor, got " + describeValue(value));
     bad = true;
   };
   for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
@@ -275,7 +275,7 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
     auto scalar = RankedTensorType::get({}, element);
     bool isInteger = isa<IntegerType>(element);
     if (isInteger && number != double(int64_t(number))) {
-      s.diagnostics.error(loc, op + ": the number " + describe({number}) + " does not fit a tensor of " + ir::toString(element));
+      s.diagnostics.error(loc, op + ": the number " + describeValue({number}) + " does not fit a tensor of " + ir::toString(element));
       return {};
     }
     Attribute value = isInteger ? Attribute(IntegerAttr::get(element, int64_t(number)))
