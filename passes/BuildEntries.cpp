@@ -107,14 +107,23 @@ public:
                              parameter.getName(), parameter.getLoc()));
   }
 
-  /// Clones the model's ops; what has no adjoint of its own is decomposed.
-  void cloneBody() {
-    if (training && needsRandom()) {
+  /// Clones the ops that `roots` depend on; what has no adjoint of its own is
+  /// decomposed.
+  void cloneBody(ArrayRef<Value> roots) {
+    DenseSet<Value> needed(roots.begin(), roots.end());
+    SmallVector<Operation *> body;
+    for (Operation *op : llvm::reverse(parts.body))
+      if (llvm::any_of(op->getResults(), [&](Value v) { return needed.contains(v); })) {
+        body.push_back(op);
+        needed.insert(op->operand_begin(), op->operand_end());
+      }
+    bool random = llvm::any_of(body, [](Operation *op) { return isa<ir::DropoutOp>(op); });
+    if (training && random) {
       Type i64 = builder.getI64Type();
       seed = stateScalar(i64, kSeed);
       draws = stateScalar(i64, kDraws);
     }
-    for (Operation *op : parts.body) {
+    for (Operation *op : llvm::reverse(body)) {
       Operation *clone = builder.clone(*op, mapping);
       decompose(clone);
     }
@@ -176,10 +185,6 @@ public:
   }
 
 private:
-  bool needsRandom() {
-    return llvm::any_of(parts.body, [](Operation *op) { return isa<ir::DropoutOp>(op); });
-  }
-
   void decompose(Operation *op) {
     auto composite = dyn_cast<ir::DecomposableOpInterface>(op);
     if (!composite || isa<ir::AdjointOpInterface>(op))
@@ -219,7 +224,10 @@ void buildForward(ModelParts &parts) {
   EntryBuilder entry(parts, "forward", /*training=*/false);
   entry.addInputs();
   entry.addParameters();
-  entry.cloneBody();
+  SmallVector<Value> roots;
+  for (ir::ModelOutputOp output : parts.outputs)
+    roots.push_back(output.getValue());
+  entry.cloneBody(roots);
   for (ir::ModelOutputOp output : parts.outputs)
     entry.result(entry.mapped(output.getValue()), BindingKind::Output, output.getName());
   entry.finish();
@@ -230,7 +238,10 @@ void buildEvaluate(ModelParts &parts) {
   entry.addInputs();
   entry.addTargets();
   entry.addParameters();
-  entry.cloneBody();
+  SmallVector<Value> roots = {parts.loss.getValue()};
+  for (ir::ModelMetricOp metric : parts.metrics)
+    roots.push_back(metric.getValue());
+  entry.cloneBody(roots);
   entry.result(entry.mapped(parts.loss.getValue()), BindingKind::Loss, "loss");
   for (ir::ModelMetricOp metric : parts.metrics)
     entry.result(entry.mapped(metric.getValue()), BindingKind::Metric, metric.getName());
@@ -243,7 +254,7 @@ void buildTraining(ModelParts &parts, bool update) {
   entry.addInputs();
   entry.addTargets();
   entry.addParameters();
-  entry.cloneBody();
+  entry.cloneBody(parts.loss.getValue());
   Value loss = entry.mapped(parts.loss.getValue());
   entry.result(loss, BindingKind::Loss, "loss");
   auto trained = parts.trained();

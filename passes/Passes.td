@@ -14,6 +14,7 @@ def FmBuildEntries : Pass<"fm-build-entries", "::mlir::ModuleOp"> {
     Gradients are `fm.gradient` ops, updates are optimizer ops. Argument 0 is the
     sample count; every argument and result carries an `fm.binding`.
   }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
 def FmSimplify : Pass<"fm-simplify", "::mlir::func::FuncOp"> {
