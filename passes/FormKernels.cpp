@@ -297,7 +297,8 @@ private:
       if (copied[number])
         continue; // whoever reads it has a copy
       for (Value result : ops[number]->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+        // Unfused, a kernel has no scratch: all results lie in the arena.
+        if (!fuse || llvm::any_of(result.getUsers(), [&](Operation *user) {
               return !inside.contains(function.getBody().front().findAncestorOpInBlock(*user));
             }))
           results.push_back(result);

@@ -124,6 +124,9 @@ std::string ObjectEmitter::Impl::checkUndefined() const {
         allowed.count(name.str()))
       continue;
     names += (names.empty() ? "'" : "', '") + name.str();
+    if (!value.user_empty())
+      if (auto *call = llvm::dyn_cast<llvm::Instruction>(*value.user_begin()))
+        names += "' in '" + call->getFunction()->getName().str();
   }
   if (names.empty())
     return "";
@@ -166,7 +169,7 @@ std::string ObjectEmitter::link(const std::vector<CompiledKernel> &kernels,
     return "internal error: " + problems;
   // Kernels are optimised already; the steps are calls in a row.
   if (impl->unoptimised)
-    optimise(module, *impl->machine, impl->target.optLevel, true);
+    optimise(module, *impl->machine, std::min(impl->target.optLevel, 2), true);
   else
     optimise(module, *impl->machine, std::min(impl->target.optLevel, 1), false);
   return impl->checkUndefined();

@@ -138,6 +138,15 @@ bool Compiler::emitText(std::string &text) {
     text = std::move(result.object);
     return true;
   }
+  if (options.emit == "kernels" && options.stopAfter.empty()) {
+    Compiled result;
+    std::vector<ir::KernelOp> kernelOps;
+    if (!lower() || !makeProgram(result, kernelOps))
+      return false;
+    for (auto [spec, op] : llvm::zip(result.program.kernels, kernelOps))
+      text += codegen::toString(spec) + "\n";
+    return true;
+  }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;
   if (stage != "fm" && !lower(stage))
     return false;
