@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 using namespace fm;
@@ -76,6 +77,19 @@ int compile(const CompilerOptions &options) {
   return finish(diagnostics, options);
 }
 
+int explain(HelpOptions help, const CompilerOptions &options) {
+  Diagnostics diagnostics;
+  winsize window = {};
+  bool terminal = isatty(STDOUT_FILENO);
+  if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col >= 40)
+    help.width = window.ws_col;
+  help.color = options.color.value_or(terminal);
+  std::string text;
+  if (driver::help(help, diagnostics, text))
+    std::cout << text << std::flush;
+  return finish(diagnostics, options);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -97,6 +111,11 @@ int main(int argc, char **argv) {
   compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
       ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "plan"}));
 
+  HelpOptions helpOptions;
+  CLI::App *helpCommand = app.add_subcommand("help", "Explain the ops of the language");
+  helpCommand->add_option("op", helpOptions.op, "The op (default: list them all)");
+  helpCommand->add_flag("--markdown", helpOptions.markdown, "The whole reference, in Markdown");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -104,5 +123,7 @@ int main(int argc, char **argv) {
   }
   if (color == "always" || color == "never")
     options.color = color == "always";
+  if (helpCommand->parsed())
+    return explain(helpOptions, options);
   return compile(options);
 }
