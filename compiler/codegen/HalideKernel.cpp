@@ -146,7 +146,10 @@ private:
     built[g].resize(group.nests.size());
     Translator translator(
         spec, inputs, samples,
-        [&group](unsigned s) { return group.place[s] == Place::Inline; },
+        [this, g, &group](unsigned s, unsigned result) {
+          return group.place[s] == Place::Inline &&
+                 !isStoredEarlier(g, s, result);
+        },
         [this, g](unsigned s, unsigned result, const std::vector<HExpr> &index,
                   const Site &site) {
           return readStage(g, s, result, index, site);
@@ -158,6 +161,8 @@ private:
   HExpr readStage(size_t g, unsigned s, unsigned result,
                   const std::vector<HExpr> &index, const Site &site) {
     const Group &group = plan.groups[g];
+    if (isStoredEarlier(g, s, result))
+      return readStored(s, result, index);
     if (group.place[s] == Place::Register) {
       const Nest &nest = group.nests[group.nestOf[s]];
       for (size_t i = 0; i < nest.reductions.size(); ++i)
@@ -165,14 +170,21 @@ private:
           return element(built[g][group.nestOf[s]].accumulators[i], result,
                          site.nestPoint);
     }
-    if (group.place[s] == Place::Nest) {
-      std::vector<HExpr> point = index;
-      if (point.empty())
-        point.push_back(0);
-      return element(built[g][group.nestOf[s]].func, result, point);
-    }
-    // Stored by a group that has run before.
-    const size_t from = plan.storedBy[s];
+    std::vector<HExpr> point = index;
+    if (point.empty())
+      point.push_back(0);
+    return element(built[g][group.nestOf[s]].func, result, point);
+  }
+
+  bool isStoredEarlier(size_t g, unsigned s, unsigned result) const {
+    const int by = plan.storedBy[s][result];
+    return by >= 0 && by != static_cast<int>(g);
+  }
+
+  /// A result that an earlier group has written.
+  HExpr readStored(unsigned s, unsigned result,
+                   const std::vector<HExpr> &index) {
+    const size_t from = plan.storedBy[s][result];
     const Nest &nest = plan.groups[from].nests[0];
     std::vector<HExpr> point;
     for (const Loop &loop : nest.loops) {
@@ -552,11 +564,36 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   close(fd);
 }
 
+/// Where n can only be 1, it is a constant.
+KernelSpec withoutTrivialSamples(KernelSpec spec) {
+  if (samplesBound(spec) > 1)
+    return spec;
+  auto fix = [](std::vector<Extent> &extents) {
+    for (Extent &extent : extents)
+      extent.isSamples = false;
+  };
+  auto fixBuffer = [&](Buffer &buffer) {
+    fix(buffer.shape);
+    for (PhysicalDim &dim : buffer.dims)
+      dim.extent.isSamples = false;
+  };
+  for (Buffer &buffer : spec.inputs)
+    fixBuffer(buffer);
+  for (Stage &stage : spec.stages) {
+    fix(stage.domain);
+    fix(stage.reduction);
+  }
+  for (Output &output : spec.outputs)
+    fixBuffer(output.buffer);
+  return spec;
+}
+
 } // namespace
 
-CompiledKernel compileWithHalide(const KernelSpec &spec,
+CompiledKernel compileWithHalide(const KernelSpec &given,
                                  const TargetSpec &target,
                                  const ScheduleChoice &choice) {
+  const KernelSpec spec = withoutTrivialSamples(given);
   CompiledKernel kernel;
   kernel.name = spec.name;
   kernel.function = spec.name + "_body";
