@@ -66,7 +66,7 @@ public:
     ptr = builder.getPtrTy();
   }
 
-  std::unique_ptr<Module> run() {
+  std::unique_ptr<Module> run(bool dispatch) {
     emitTables();
     emitConstants();
     emitBind();
@@ -77,6 +77,8 @@ public:
       emitThunk({"set_seed", "fm_set_seed", 'i', "l", false});
     for (size_t i = 0; i < program.entries.size(); ++i)
       emitEntry(program.entries[i], int(i));
+    if (dispatch)
+      emitDispatch();
     return std::move(module);
   }
 
@@ -253,6 +255,28 @@ private:
     builder.CreateRet(builder.CreateCall(end, {instance, int32(index), error}));
   }
 
+  /// A switch over the entries, with arguments from an array.
+  void emitDispatch() {
+    Function *function = define("dispatch", i32, {ptr, i32, i64, ptr});
+    auto *none = BasicBlock::Create(context, "none", function);
+    auto *choice = builder.CreateSwitch(function->getArg(1), none);
+    for (size_t i = 0; i < program.entries.size(); ++i) {
+      const Entry &entry = program.entries[i];
+      auto *block = BasicBlock::Create(context, entry.name, function);
+      choice->addCase(builder.getInt32(i), block);
+      builder.SetInsertPoint(block);
+      SmallVector<Value *> arguments = {function->getArg(0)};
+      if (entry.takesSamples)
+        arguments.push_back(function->getArg(2));
+      for (size_t k = 0; k < entry.arguments.size(); ++k)
+        arguments.push_back(
+            builder.CreateLoad(ptr, builder.CreateConstInBoundsGEP1_64(ptr, function->getArg(3), k)));
+      builder.CreateRet(builder.CreateCall(module->getFunction(program.name + "_" + entry.name), arguments));
+    }
+    builder.SetInsertPoint(none);
+    builder.CreateRet(int32(FM_ERROR_INTERNAL));
+  }
+
   const Program &program;
   LLVMContext &context;
   IRBuilder<> builder;
@@ -278,8 +302,11 @@ std::vector<std::string> publicSymbols(const Program &program) {
   return result;
 }
 
-std::unique_ptr<Module> emitProgram(const Program &program, LLVMContext &context, const std::string &triple) {
-  return Emitter(program, context, triple).run();
+std::string dispatchSymbol(const Program &program) { return program.name + "_dispatch"; }
+
+std::unique_ptr<Module> emitProgram(const Program &program, LLVMContext &context, const std::string &triple,
+                                    bool dispatch) {
+  return Emitter(program, context, triple).run(dispatch);
 }
 
 } // namespace fm::codegen

@@ -91,7 +91,11 @@ bool Compiler::generate(Compiled &result) {
   if (!makeProgram(result, kernelOps))
     return false;
   codegen::ObjectEmitter emitter(result.target);
-  emitter.setModule(codegen::emitProgram(result.program, emitter.context(), result.target.triple));
+  emitter.setModule(
+      codegen::emitProgram(result.program, emitter.context(), result.target.triple, options.dispatch));
+  auto visible = codegen::publicSymbols(result.program);
+  if (options.dispatch)
+    visible.push_back(codegen::dispatchSymbol(result.program));
   std::vector<codegen::CompiledKernel> kernels;
   bool ok = step("codegen", [&] {
     if (options.backend == "reference") {
@@ -109,7 +113,7 @@ bool Compiler::generate(Compiled &result) {
                 : options.emit == "asm" ? codegen::EmitKind::Assembly
                                         : codegen::EmitKind::Object;
     result.header = codegen::writeHeader(result.program);
-    return check(emitter.link(kernels, codegen::publicSymbols(result.program), options.jobs)) &&
+    return check(emitter.link(kernels, visible, options.jobs)) &&
            check(emitter.emit(kind, result.object));
   });
 }

@@ -26,6 +26,7 @@ struct CompilerOptions {
   bool timePasses = false;          ///< --time-passes
   unsigned jobs = 0;                ///< --threads: for compiling; 0: one a core
   std::optional<bool> color;        ///< --color; unset: if standard error is a terminal
+  bool dispatch = false;            ///< the object is loaded by fmc itself
   bool widen = false;               ///< f32 as f64, for numerical differentiation
 };
 
