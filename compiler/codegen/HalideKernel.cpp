@@ -322,8 +322,9 @@ private:
       // Scratch for a whole dimension: nothing to infer, a constant size.
       else if (!nest.domain.empty() && !nest.loops[l].extent.isSamples &&
                nest.region[l] == nest.loops[l].extent.size)
-        b.func.bound(b.vars[l], 0,
-                     static_cast<int>((nest.region[l] + tile - 1) / tile * tile));
+        b.func.bound(
+            b.vars[l], 0,
+            static_cast<int>((nest.region[l] + tile - 1) / tile * tile));
       outer[l] = b.vars[l];
       if (tile == 1)
         continue;
@@ -381,8 +382,7 @@ private:
   void scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {
     const NestChoice &choice = nest.choice;
     Func &acc = b.accumulators[i];
-    acc.compute_at(b.func, innermostOuter(b))
-        .store_in(scratchMemory);
+    acc.compute_at(b.func, innermostOuter(b)).store_in(scratchMemory);
     Halide::Stage update = acc.update();
     std::vector<Halide::VarOrRVar> order;
     std::vector<Var> tiled, single;
@@ -599,9 +599,9 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 
 } // namespace
 
-CompiledKernel compileWithHalide(const KernelSpec &given,
-                                 const TargetSpec &target,
-                                 const ScheduleChoice &choice) {
+CompiledKernel compileInThisProcess(const KernelSpec &given,
+                                    const TargetSpec &target,
+                                    const ScheduleChoice &choice) {
   const KernelSpec spec = withoutTrivialSamples(given);
   CompiledKernel kernel;
   kernel.name = spec.name;
