@@ -5,6 +5,7 @@
 // the share of the FMA peak that was measured in the same run.
 //
 //   kernel_bench [filter] [--threads=N] [--cpu=NAME] [--plan] [--asm=FILE]
+//   kernel_bench [filter] --together     compile time and size of one object
 //
 //===----------------------------------------------------------------------===//
 #include <algorithm>
@@ -15,6 +16,8 @@
 #include <ctime>
 #include <functional>
 
+#include "compiler/codegen/HalideKernel.h"
+#include "compiler/codegen/ObjectEmitter.h"
 #include "tests/codegen/KernelBuilder.h"
 #include "tests/codegen/KernelHarness.h"
 
@@ -314,12 +317,38 @@ std::vector<Case> cases() {
   return list;
 }
 
+/// All chosen kernels in one object.
+void compileTogether(const std::string &filter, const std::string &cpu) {
+  std::vector<KernelSpec> specs;
+  std::vector<std::string> symbols;
+  for (const Case &c : cases())
+    if (std::string(c.name).find(filter) != std::string::npos) {
+      specs.push_back(c.spec);
+      specs.back().name = "k" + std::to_string(specs.size());
+      symbols.push_back(specs.back().name);
+    }
+  const auto target = testTarget(false, cpu);
+  const double start = wallSeconds();
+  const auto kernels = fm::codegen::compileKernels(specs, target);
+  const double halide = wallSeconds();
+  fm::codegen::ObjectEmitter emitter(target);
+  const std::string error = emitter.link(kernels, symbols);
+  const double linked = wallSeconds();
+  std::string object;
+  if (error.empty())
+    emitter.emit(fm::codegen::EmitKind::Object, object);
+  std::printf("%zu kernels: Halide %.2f s, LLVM passes %.2f s, machine code "
+              "%.2f s, %zu bytes %s\n",
+              specs.size(), halide - start, linked - halide,
+              wallSeconds() - linked, object.size(), error.c_str());
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
   std::string filter, cpu = "native", assembly;
   int threads = 1;
-  bool plan = false;
+  bool plan = false, together = false;
   for (int i = 1; i < argc; ++i) {
     if (!std::strncmp(argv[i], "--threads=", 10))
       threads = std::atoi(argv[i] + 10);
@@ -327,10 +356,16 @@ int main(int argc, char **argv) {
       cpu = argv[i] + 6;
     else if (!std::strcmp(argv[i], "--plan"))
       plan = true;
+    else if (!std::strcmp(argv[i], "--together"))
+      together = true;
     else if (!std::strncmp(argv[i], "--asm=", 6))
       setenv("FM_DUMP_ASM", argv[i] + 6, 1);
     else
       filter = argv[i];
+  }
+  if (together) {
+    compileTogether(filter, cpu);
+    return 0;
   }
   auto seconds = threads == 1 ? cpuSeconds : wallSeconds;
   const double peak = measureFmaPeak();

@@ -29,6 +29,10 @@ using Halide::TailStrategy;
 using Halide::Var;
 using HExpr = Halide::Expr;
 
+/// On a CPU, "registers" are arrays in the stack frame, of any constant size;
+/// what Halide calls stack goes to the heap above 16 KiB.
+constexpr auto scratchMemory = Halide::MemoryType::Register;
+
 /// The Halide side of one nest.
 struct BuiltNest {
   Func func;
@@ -315,6 +319,12 @@ private:
       const int64_t tile = choice.tile[l];
       if (isOutput)
         b.func.bound(b.vars[l], 0, extentOf(nest.loops[l].extent));
+      // Scratch for a whole dimension: nothing to infer, a constant size.
+      else if (!nest.domain.empty() && !nest.loops[l].extent.isSamples &&
+               nest.region[l] == nest.loops[l].extent.size)
+        b.func.bound(
+            b.vars[l], 0,
+            static_cast<int>((nest.region[l] + tile - 1) / tile * tile));
       outer[l] = b.vars[l];
       if (tile == 1)
         continue;
@@ -366,14 +376,13 @@ private:
     for (size_t i = 0; i < nest.reductions.size(); ++i)
       scheduleReduction(nest, b, i);
     if (!isOutput)
-      b.func.store_in(Halide::MemoryType::Stack);
+      b.func.store_in(scratchMemory);
   }
 
   void scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {
     const NestChoice &choice = nest.choice;
     Func &acc = b.accumulators[i];
-    acc.compute_at(b.func, innermostOuter(b))
-        .store_in(Halide::MemoryType::Stack);
+    acc.compute_at(b.func, innermostOuter(b)).store_in(scratchMemory);
     Halide::Stage update = acc.update();
     std::vector<Halide::VarOrRVar> order;
     std::vector<Var> tiled, single;
@@ -590,9 +599,9 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 
 } // namespace
 
-CompiledKernel compileWithHalide(const KernelSpec &given,
-                                 const TargetSpec &target,
-                                 const ScheduleChoice &choice) {
+CompiledKernel compileInThisProcess(const KernelSpec &given,
+                                    const TargetSpec &target,
+                                    const ScheduleChoice &choice) {
   const KernelSpec spec = withoutTrivialSamples(given);
   CompiledKernel kernel;
   kernel.name = spec.name;

@@ -135,7 +135,9 @@ struct Output {
   unsigned result = 0;
   Buffer buffer; ///< `shape` equals the stage's domain
   /// Input that lies in the same memory with the same dims, or -1. It is read
-  /// only at the very point that is then overwritten.
+  /// only at the very point that is then overwritten; other outputs that need
+  /// it have the same shape and the same dims up to order and strides, so that
+  /// one loop nest computes them all.
   int inPlace = -1;
 };
 

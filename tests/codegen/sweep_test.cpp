@@ -76,7 +76,8 @@ protected:
       b.external = random() % 4 == 0;
       scramble(b);
     }
-    // What one kernel updates in place has one layout.
+    // What one kernel updates in place, and what else it writes of that shape,
+    // has one layout.
     const Buffer *first = nullptr;
     for (auto &o : spec.outputs)
       if (o.inPlace >= 0) {
@@ -88,6 +89,12 @@ protected:
         first = &b;
       }
     for (auto &o : spec.outputs) {
+      if (first && o.buffer.shape == first->shape && o.inPlace < 0) {
+        const std::string name = o.buffer.name;
+        o.buffer.dims = first->dims;
+        o.buffer.name = name;
+        continue;
+      }
       if (o.inPlace >= 0) {
         spec.inputs[o.inPlace].external = o.buffer.external;
         const std::string name = o.buffer.name;
