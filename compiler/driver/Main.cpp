@@ -97,6 +97,9 @@ int main(int argc, char **argv) {
   compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
       ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "plan"}));
 
+  CLI::App *checkCommand = app.add_subcommand("check", "Compare the compiled gradients with finite differences in f64");
+  addCompileOptions(*checkCommand, options);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -104,5 +107,9 @@ int main(int argc, char **argv) {
   }
   if (color == "always" || color == "never")
     options.color = color == "always";
-  return compile(options);
+  if (*compileCommand)
+    return compile(options);
+  Diagnostics diagnostics;
+  check(options, diagnostics);
+  return finish(diagnostics, options);
 }
