@@ -29,6 +29,7 @@ namespace fm::driver {
 Compiler::Compiler(const CompilerOptions &options, Diagnostics &diagnostics)
     : options(options), diagnostics(diagnostics), recorded(std::make_unique<Recorder>(diagnostics)) {
   recorded->impl().widen = options.widen;
+  recorded->impl().maxBatch = options.maxBatch;
 }
 Compiler::~Compiler() = default;
 
