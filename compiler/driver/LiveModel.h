@@ -52,6 +52,8 @@ public:
   fm_status call(const std::string &entry, int64_t n, const std::vector<void *> &arguments) {
     return call(this->entry(entry), n, arguments);
   }
+  /// Runs one kernel of the program on these pointers.
+  int callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers);
   const char *message() const { return fm_message(&self); }
 
 private:
@@ -62,6 +64,7 @@ private:
   AlignedBuffer memory;
   fm_instance self = {};
   int (*dispatch)(fm_instance *, int32_t, int64_t, void *const *) = nullptr;
+  int (*dispatchKernel)(fm_instance *, int32_t, int64_t, void *const *) = nullptr;
 };
 
 } // namespace fm::driver
