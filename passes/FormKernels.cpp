@@ -12,6 +12,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <set>
+
 using namespace mlir;
 
 namespace fm::passes {
@@ -228,11 +230,15 @@ private:
     Block &block = function.getBody().front();
     OpBuilder builder(block.getTerminator());
     copied = result.copied;
+    kernelsOf.assign(ops.size(), {});
+    for (auto [kernel, members] : llvm::enumerate(result.kernels))
+      for (int number : members)
+        kernelsOf[number].insert(int(kernel));
     IRMapping mapping; // from the old op's values to kernel results and views
     for (BlockArgument argument : block.getArguments())
       mapping.map(argument, argument);
-    for (const auto &members : result.kernels)
-      buildKernel(builder, members, mapping);
+    for (auto [kernel, members] : llvm::enumerate(result.kernels))
+      buildKernel(builder, int(kernel), members, mapping);
     for (OpOperand &operand : block.getTerminator()->getOpOperands())
       operand.set(outside(builder, operand.get(), mapping));
     // The old ops, last first; constants that kernels read were cloned.
@@ -267,7 +273,8 @@ private:
     return isa<tensor::EmptyOp, linalg::FillOp>(op);
   }
 
-  void buildKernel(OpBuilder &builder, const std::vector<int> &members, IRMapping &mapping) {
+  void buildKernel(OpBuilder &builder, int kernelNumber, const std::vector<int> &members,
+                   IRMapping &mapping) {
     llvm::SetVector<Operation *> inside;
     for (int number : members)
       inside.insert(ops[number]);
@@ -298,9 +305,8 @@ private:
         continue; // whoever reads it has a copy
       for (Value result : ops[number]->getResults())
         // Unfused, a kernel has no scratch: all results lie in the arena.
-        if (!fuse || llvm::any_of(result.getUsers(), [&](Operation *user) {
-              return !inside.contains(function.getBody().front().findAncestorOpInBlock(*user));
-            }))
+        if (!fuse || llvm::any_of(result.getUsers(),
+                                  [&](Operation *user) { return runsElsewhere(user, kernelNumber); }))
           results.push_back(result);
     }
     for (Value input : inputs)
@@ -335,6 +341,15 @@ private:
       mapping.map(from, to);
   }
 
+  /// Whether `user`, or a copy of it, is no part of this kernel.
+  bool runsElsewhere(Operation *user, int kernel) {
+    auto found = numberOf.find(function.getBody().front().findAncestorOpInBlock(*user));
+    if (found == numberOf.end())
+      return true;
+    const std::set<int> &where = kernelsOf[found->second];
+    return where.size() != 1 || !where.count(kernel);
+  }
+
   /// For each result, the input of the same persistent tensor, or -1.
   DenseI64ArrayAttr inplaceOf(ArrayRef<Value> results, ArrayRef<Value> operands) {
     SmallVector<int64_t> inplace;
@@ -364,6 +379,7 @@ private:
   DenseMap<Operation *, int> numberOf;
   DenseSet<Operation *> made;
   std::vector<bool> copied;
+  std::vector<std::set<int>> kernelsOf; ///< a node: where it, or a copy, runs
 };
 
 struct FormKernels : impl::FmFormKernelsBase<FormKernels> {
