@@ -71,12 +71,12 @@ void scaleBackwardInput(const Blocks &blocks, float *dy, const float *scale, con
 
 void buildMbconvBlock(Network &net) {
   const bool training = net.training();
-  const memory x = net.makeConvolutionInput({B, C, MbconvBlock::image, MbconvBlock::image}, E, 1);
+  const memory x = net.makeRandom(blocked({B, C, MbconvBlock::image, MbconvBlock::image}), -1, 1);
   using Layer = Network::Layer;
   // In inference the norm is folded into the convolution, and SiLU is its post-op.
   const auto activation = training ? Activation::None : Activation::Swish;
 
-  const Layer expand = net.convolution(x, {.channels = E, .kernel = 1, .bias = !training, .activation = activation});
+  const Layer expand = net.convolution(x, {.channels = E, .kernel = 1, .bias = !training, .activation = activation, .keepLayout = !training});
   const Layer norm1 = training ? net.batchNorm(expand.output, false) : expand;
   const Layer silu1 = training ? net.activation(norm1.output, Activation::Swish) : norm1;
   const Layer depthwise = net.convolution(silu1.output, {.channels = E,
@@ -84,7 +84,8 @@ void buildMbconvBlock(Network &net) {
                                                          .padding = 1,
                                                          .bias = !training,
                                                          .depthwise = true,
-                                                         .activation = activation});
+                                                         .activation = activation,
+                                                         .keepLayout = !training});
   const Layer norm2 = training ? net.batchNorm(depthwise.output, false) : depthwise;
   const Layer silu2 = training ? net.activation(norm2.output, Activation::Swish) : norm2;
 
@@ -100,7 +101,7 @@ void buildMbconvBlock(Network &net) {
   net.step(true, [=] { scaleForward(blocks, floats(silu2.output), floats(gate.output), floats(scaled)); });
 
   if (!training) {
-    net.convolution(scaled, {.channels = C, .kernel = 1, .addend = x});
+    net.convolution(scaled, {.channels = C, .kernel = 1, .addend = x, .keepLayout = true});
     return;
   }
   const Layer project = net.convolution(scaled, {.channels = C, .kernel = 1, .bias = false});

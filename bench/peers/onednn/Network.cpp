@@ -47,6 +47,18 @@ int64_t elementsOf(const Dims &dims) {
   return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
 }
 
+/// make(algorithm) with Winograd if that is wanted and there is one, else with oneDNN's choice.
+template <typename Make> auto withAlgorithm(bool winograd, Make &&make) {
+  if (winograd) {
+    try {
+      return make(algorithm::convolution_winograd);
+    } catch (const dnnl::error &) {
+      // no such implementation for this pass
+    }
+  }
+  return make(algorithm::convolution_auto);
+}
+
 /// Runs body(begin, end) for parts of [0, count), on threads where it pays.
 template <typename Body> void parallelRange(int64_t count, Body &&body) {
   const int threads = omp_get_max_threads();
@@ -79,6 +91,7 @@ Desc plain(const Dims &dims) {
     strides[i - 1] = strides[i] * dims[i];
   return Desc(dims, memory::data_type::f32, strides);
 }
+Desc blocked(const Dims &dims) { return Desc(dims, memory::data_type::f32, Tag::aBcd16b); }
 Desc any(const Dims &dims) { return Desc(dims, memory::data_type::f32, Tag::any); }
 
 Network::Network(Mode mode)
@@ -97,15 +110,6 @@ memory Network::makeRandom(const Desc &desc, float low, float high) {
   reorder(source, result).execute(queue(), source, result);
   queue().wait();
   return result;
-}
-
-memory Network::makeConvolutionInput(const Dims &dims, int64_t channels, int64_t kernel) {
-  const int64_t padding = kernel / 2;
-  const convolution_forward::primitive_desc probe(
-      {prop_kind::forward_training, algorithm::convolution_auto, any(dims), any({channels, dims[1], kernel, kernel}),
-       any({dims[0], channels, dims[2], dims[3]}), {1, 1}, {padding, padding}, {padding, padding}},
-      cpu());
-  return makeRandom(probe.src_desc(), -1.0f, 1.0f);
 }
 
 Network::Parameter Network::parameter(const Desc &desc, Start start, float bound) {
@@ -161,12 +165,17 @@ Network::Layer Network::convolution(memory x, const ConvolutionOptions &options)
   const Dims strides{1, 1}, padding{p, p};
   const Desc biasDesc = options.bias ? plain({channels}) : Desc();
   // One input channel is read as it comes.
-  const Desc source = in[1] == 1 ? x.get_desc() : any(in);
+  const Desc source = in[1] == 1 || options.keepLayout ? x.get_desc() : any(in);
+  const Desc result = options.keepLayout ? blocked(out) : any(out);
   const auto kind = training() ? prop_kind::forward_training : prop_kind::forward_inference;
 
-  const convolution_forward::primitive_desc forward(
-      {kind, algorithm::convolution_auto, source, any(kernel), biasDesc, any(out), strides, padding, padding},
-      fused(options.activation, options.addend), cpu());
+  const auto makeForward = [&](algorithm algorithm) {
+    return convolution_forward::primitive_desc(
+        {kind, algorithm, source, any(kernel), biasDesc, result, strides, padding, padding},
+        fused(options.activation, options.addend), cpu());
+  };
+  const auto forward = withAlgorithm(options.winograd, makeForward);
+  const bool winograd = options.winograd;
   const float bound = 1.0f / std::sqrt(static_cast<float>(elementsOf(kernel) / channels));
   const Parameter weights = parameter(forward.weights_desc(), Start::Uniform, bound);
   const Parameter bias = options.bias ? parameter(biasDesc, Start::Uniform, bound) : Parameter();
@@ -182,9 +191,10 @@ Network::Layer Network::convolution(memory x, const ConvolutionOptions &options)
   step(true, convolution_forward(forward), arguments);
 
   return {y, [=, this](memory dy, bool needInput) {
-            const convolution_backward_weights::primitive_desc byWeights(
-                {algorithm::convolution_auto, source, any(kernel), biasDesc, any(out), strides, padding, padding},
-                cpu(), forward);
+            const auto byWeights = withAlgorithm(winograd, [&](algorithm algorithm) {
+              return convolution_backward_weights::primitive_desc(
+                  {algorithm, source, any(kernel), biasDesc, any(out), strides, padding, padding}, cpu(), forward);
+            });
             memory input = reorderedTo(false, x, byWeights.src_desc());
             memory dyWeights = reorderedTo(false, dy, byWeights.diff_dst_desc());
             const bool direct = byWeights.diff_weights_desc() == weights.value.get_desc();
@@ -200,9 +210,10 @@ Network::Layer Network::convolution(memory x, const ConvolutionOptions &options)
             if (!needInput)
               return memory();
 
-            const convolution_backward_data::primitive_desc byData(
-                {algorithm::convolution_auto, any(in), any(kernel), any(out), strides, padding, padding}, cpu(),
-                forward);
+            const auto byData = withAlgorithm(winograd, [&](algorithm algorithm) {
+              return convolution_backward_data::primitive_desc(
+                  {algorithm, any(in), any(kernel), any(out), strides, padding, padding}, cpu(), forward);
+            });
             memory kernelForData = reorderedTo(false, weights.value, byData.weights_desc());
             memory dyData = reorderedTo(false, dy, byData.diff_dst_desc());
             memory dx = make(byData.diff_src_desc());
@@ -387,7 +398,37 @@ Network::Layer Network::batchNorm(memory x, bool relu) {
           }};
 }
 
+namespace {
+void siluWithSlope(const float *__restrict x, float *__restrict y, float *__restrict slope, int64_t count) {
+#pragma omp parallel for simd
+  for (int64_t i = 0; i < count; ++i) {
+    const float sigmoid = 1.0f / (1.0f + std::exp(-x[i]));
+    y[i] = x[i] * sigmoid;
+    slope[i] = sigmoid * (1.0f + x[i] * (1.0f - sigmoid));
+  }
+}
+void multiplyInPlace(float *__restrict y, const float *__restrict x, int64_t count) {
+#pragma omp parallel for simd
+  for (int64_t i = 0; i < count; ++i)
+    y[i] *= x[i];
+}
+} // namespace
+
+Network::Layer Network::siluForTraining(memory x) {
+  const Desc desc = x.get_desc();
+  const memory y = make(desc), slope = make(desc);
+  const auto count = static_cast<int64_t>(storedCount(x));
+  step(true, [=] { siluWithSlope(floats(x), floats(y), floats(slope), count); });
+  return {y, [=, this](memory dy, bool) {
+            dy = reorderedTo(false, dy, desc);
+            step(false, [=] { multiplyInPlace(floats(dy), floats(slope), count); });
+            return dy;
+          }};
+}
+
 Network::Layer Network::activation(memory x, Activation activation) {
+  if (training() && activation == Activation::Swish)
+    return siluForTraining(x);
   const Desc desc = x.get_desc();
   const float alpha = alphaOf(activation);
   const auto kind = training() ? prop_kind::forward_training : prop_kind::forward_inference;

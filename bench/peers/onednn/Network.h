@@ -35,6 +35,8 @@ float *allocate(size_t count);
 /// f32 in a plain layout, or in whatever layout the primitive prefers.
 Desc plain(const Dims &dims);
 Desc any(const Dims &dims);
+/// f32 images in blocks of 16 channels.
+Desc blocked(const Dims &dims);
 inline float *floats(const memory &m) { return static_cast<float *>(m.get_data_handle()); }
 /// Elements as stored, padding of the layout included.
 inline size_t storedCount(const memory &m) { return m.get_desc().get_size() / sizeof(float); }
@@ -56,8 +58,6 @@ public:
   memory make(const Desc &desc) const;
   /// Numbers in [low, high) in every element.
   memory makeRandom(const Desc &desc, float low, float high);
-  /// A tensor in the layout that a convolution of `kernel` prefers to read.
-  memory makeConvolutionInput(const Dims &dims, int64_t channels, int64_t kernel);
 
   //===-- Layers ------------------------------------------------------------===
   struct ConvolutionOptions {
@@ -66,6 +66,12 @@ public:
     bool bias = true, depthwise = false;
     Activation activation = Activation::None; ///< a post-op; its adjoint is the caller's
     memory addend;                            ///< added before the activation, if any
+    /// Reads what comes and writes blocks of 16 channels, where the primitives' own
+    /// choices would cost more in reorders than they gain.
+    bool keepLayout = false;
+    /// Winograd in all passes that have it; oneDNN's own choice leaves it out for
+    /// large images, where it is up to twice as fast.
+    bool winograd = false;
   };
   Layer convolution(memory x, const ConvolutionOptions &options);
   /// 2x2, floor. The adjoint of a ReLU before it is taken on the small side, since
@@ -115,6 +121,9 @@ private:
     memory value, gradient;
   };
   enum class Start { Uniform, Zero, One };
+  /// By hand: oneDNN's backward pass computes the sigmoid again, and takes longer
+  /// than reading a slope that the forward pass left.
+  Layer siluForTraining(memory x);
   Parameter parameter(const Desc &desc, Start start, float bound = 0);
   dnnl::primitive_attr fused(Activation activation, memory addend) const;
   void run(std::vector<Step> &steps);
