@@ -56,6 +56,8 @@ public:
   fm_status callOn(fm_instance *other, int entry, int64_t n, const std::vector<void *> &arguments) {
     return fm_status(dispatch(other, entry, n, arguments.data()));
   }
+  /// Runs one kernel of the program on these pointers.
+  int callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers);
   const char *message() const { return fm_message(&self); }
 
 private:
@@ -66,6 +68,7 @@ private:
   AlignedBuffer memory;
   fm_instance self = {};
   int (*dispatch)(fm_instance *, int32_t, int64_t, void *const *) = nullptr;
+  int (*dispatchKernel)(fm_instance *, int32_t, int64_t, void *const *) = nullptr;
 };
 
 } // namespace fm::driver

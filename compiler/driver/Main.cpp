@@ -100,6 +100,17 @@ int main(int argc, char **argv) {
   CLI::App *checkCommand = app.add_subcommand("check", "Compare the compiled gradients with finite differences in f64");
   addCompileOptions(*checkCommand, options);
 
+  CLI::App *showCommand = app.add_subcommand("show", "Print the layers, the entries and the memory of a model");
+  addCompileOptions(*showCommand, options);
+
+  BenchOptions benchOptions;
+  CLI::App *benchCommand = app.add_subcommand("bench", "Measure a compiled model on made-up data");
+  addCompileOptions(*benchCommand, options);
+  benchCommand->add_flag("--kernels", benchOptions.kernels, "Time each kernel, against the roofline");
+  benchCommand->add_option("--run-threads", benchOptions.threads, "Threads that run kernels")
+      ->check(CLI::Range(1, 1024))->capture_default_str();
+  benchCommand->add_option("--seconds", benchOptions.seconds, "Time to spend on each entry")->capture_default_str();
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -110,6 +121,11 @@ int main(int argc, char **argv) {
   if (*compileCommand)
     return compile(options);
   Diagnostics diagnostics;
-  check(options, diagnostics);
+  if (*showCommand)
+    show(options, diagnostics);
+  else if (*benchCommand)
+    bench(options, benchOptions, diagnostics);
+  else
+    check(options, diagnostics);
   return finish(diagnostics, options);
 }

@@ -141,7 +141,7 @@ public:
     model.memory_bytes = model.persistent_bytes = tensor.bytes;
     model.tensor_count = 1;
     model.tensors = &tensor;
-    model.learning_rate = model.step = model.seed = -1;
+    model.learning_rate = model.step = model.seed = model.draws = -1;
     Bound bound(model);
     EXPECT_EQ(bound.status, FM_OK) << bound.message();
     EXPECT_EQ(fm_init(*bound, 2024), FM_OK);
