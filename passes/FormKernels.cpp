@@ -103,33 +103,34 @@ public:
 
   unsigned run() {
     ownResults();
-    collect();
-    auto anti = antiDependences();
-    std::vector<std::pair<int, int>> violated;
-    Partition result = partition(nodes, fuse, anti, violated);
-    if (!violated.empty()) {
-      // An update that must come before a reader goes by way of a copy.
-      detach(violated);
-      nodes.clear();
-      ops.clear();
-      numberOf.clear();
-      violated.clear();
+    Partition result;
+    for (;;) {
       collect();
+      std::vector<std::pair<int, int>> violated;
       result = partition(nodes, fuse, antiDependences(), violated);
-      assert(violated.empty() && "a copy at the end has no later reader");
+      auto late = overwrittenTooEarly(result);
+      for (auto [reader, writer] : violated)
+        late.insert(ops[writer]);
+      if (late.empty())
+        break;
+      // An update that somebody reads too late for goes by way of a copy.
+      detach(late);
     }
     build(result);
     return result.kernels.size();
   }
 
 private:
-  /// Every returned value becomes a generic's result of its own.
+  /// Every returned value becomes a generic's result of its own; what replaces a
+  /// persistent tensor is that result itself, not a view of it.
   void ownResults() {
     auto ret = cast<func::ReturnOp>(function.getBody().front().getTerminator());
     llvm::SmallPtrSet<void *, 8> claimed;
     for (OpOperand &operand : ret->getOpOperands()) {
       Value root = viewRoot(operand.get());
-      if (!root.getDefiningOp<linalg::GenericOp>() || !claimed.insert(root.getAsOpaquePointer()).second)
+      bool persistent = isPersistent(resultBinding(function, operand.getOperandNumber()).getKind());
+      if (!root.getDefiningOp<linalg::GenericOp>() || (persistent && root != operand.get()) ||
+          !claimed.insert(root.getAsOpaquePointer()).second)
         operand.set(copyBefore(ret, operand.get()));
     }
   }
@@ -148,6 +149,9 @@ private:
   }
 
   void collect() {
+    nodes.clear();
+    ops.clear();
+    numberOf.clear();
     ShapeClasses classes;
     for (auto op : function.getBody().front().getOps<linalg::GenericOp>()) {
       int number = int(ops.size());
@@ -171,6 +175,7 @@ private:
       });
       for (Value result : op.getResults())
         node.returned |= feedsView(result);
+      node.apart = apart.contains(op);
       nodes.push_back(std::move(node));
     }
   }
@@ -190,26 +195,76 @@ private:
     });
   }
 
-  /// Readers of a persistent tensor, and the op whose result replaces it.
-  std::vector<std::pair<int, int>> antiDependences() {
-    std::vector<std::pair<int, int>> result;
-    auto ret = function.getBody().front().getTerminator();
+  /// Calls `visit` with each persistent tensor that is overwritten, and the op
+  /// whose result replaces it.
+  void forEachUpdate(llvm::function_ref<void(BlockArgument, linalg::GenericOp)> visit) {
     llvm::StringMap<BlockArgument> arguments;
     for (BlockArgument argument : function.getArguments()) {
       auto binding = argumentBinding(function, argument.getArgNumber());
       if (binding && isPersistent(binding.getKind()))
         arguments[binding.getName()] = argument;
     }
-    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+    for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
       auto binding = resultBinding(function, i);
-      if (!isPersistent(binding.getKind()) || !arguments.count(binding.getName()))
-        continue;
-      auto writer = viewRoot(value).getDefiningOp<linalg::GenericOp>();
-      for (linalg::GenericOp reader : readersOf(arguments[binding.getName()]))
+      if (isPersistent(binding.getKind()) && arguments.count(binding.getName()))
+        visit(arguments[binding.getName()], value.getDefiningOp<linalg::GenericOp>());
+    }
+  }
+
+  /// Readers of a persistent tensor, and the op whose result replaces it.
+  std::vector<std::pair<int, int>> antiDependences() {
+    std::vector<std::pair<int, int>> result;
+    forEachUpdate([&](BlockArgument tensor, linalg::GenericOp writer) {
+      for (linalg::GenericOp reader : readersOf(tensor))
         if (reader != writer)
           result.push_back({numberOf[reader], numberOf[writer]});
-    }
+    });
     return result;
+  }
+
+  /// Updates in a kernel that reads the tensor other than at the very element
+  /// that it overwrites.
+  llvm::SetVector<Operation *> overwrittenTooEarly(const Partition &result) {
+    llvm::SetVector<Operation *> late;
+    forEachUpdate([&](BlockArgument tensor, linalg::GenericOp writer) {
+      auto contains = [&](const std::vector<int> &kernel, Operation *op) {
+        return llvm::is_contained(kernel, numberOf.lookup(op));
+      };
+      const auto &kernel = *llvm::find_if(
+          result.kernels, [&](const auto &kernel) { return contains(kernel, writer); });
+      for (linalg::GenericOp reader : readersOf(tensor))
+        if (contains(kernel, reader)) {
+          DenseSet<Operation *> seen;
+          if (!isReadInStep(tensor, reader, kernel, seen))
+            late.insert(writer);
+        }
+    });
+    return late;
+  }
+
+  /// Whether what `reader` makes of its own element of `value` is used at that
+  /// element only, throughout the kernel.
+  bool isReadInStep(Value value, linalg::GenericOp reader, ArrayRef<int> kernel,
+                    DenseSet<Operation *> &seen) {
+    if (reader.getNumReductionLoops() != 0)
+      return false;
+    unsigned reads = 0;
+    for (OpOperand *input : reader.getDpsInputOperands())
+      if (input->get() == value) {
+        ++reads;
+        if (!reader.getMatchingIndexingMap(input).isIdentity())
+          return false;
+      }
+    if (reads == 0) // through a view, or by tensor.extract
+      return false;
+    if (!seen.insert(reader).second)
+      return true;
+    for (Value result : reader->getResults())
+      for (linalg::GenericOp next : readersOf(result))
+        if (llvm::is_contained(kernel, numberOf.lookup(next)) &&
+            !isReadInStep(result, next, kernel, seen))
+          return false;
+    return true;
   }
 
   SmallVector<linalg::GenericOp> readersOf(Value value) {
@@ -228,14 +283,13 @@ private:
     return result;
   }
 
-  void detach(ArrayRef<std::pair<int, int>> violated) {
+  void detach(const llvm::SetVector<Operation *> &writers) {
     auto ret = function.getBody().front().getTerminator();
-    DenseSet<Operation *> writers;
-    for (auto [reader, writer] : violated)
-      writers.insert(ops[writer]);
     for (OpOperand &operand : ret->getOpOperands())
-      if (writers.contains(viewRoot(operand.get()).getDefiningOp()))
+      if (writers.contains(operand.get().getDefiningOp())) {
         operand.set(copyBefore(ret, operand.get()));
+        apart.insert(operand.get().getDefiningOp());
+      }
   }
 
   //===--------------------------------------------------------------------===//
@@ -246,15 +300,15 @@ private:
     Block &block = function.getBody().front();
     OpBuilder builder(block.getTerminator());
     copied = result.copied;
-    kernelsOf.assign(ops.size(), {});
-    for (auto [kernel, members] : llvm::enumerate(result.kernels))
+    kernelsWith.assign(ops.size(), 0);
+    for (const auto &members : result.kernels)
       for (int number : members)
-        kernelsOf[number].insert(int(kernel));
+        ++kernelsWith[number];
     IRMapping mapping; // from the old op's values to kernel results and views
     for (BlockArgument argument : block.getArguments())
       mapping.map(argument, argument);
-    for (auto [kernel, members] : llvm::enumerate(result.kernels))
-      buildKernel(builder, int(kernel), members, mapping);
+    for (const auto &members : result.kernels)
+      buildKernel(builder, members, mapping);
     for (OpOperand &operand : block.getTerminator()->getOpOperands())
       operand.set(outside(builder, operand.get(), mapping));
     // The old ops, last first; constants that kernels read were cloned.
@@ -289,8 +343,7 @@ private:
     return isa<tensor::EmptyOp, linalg::FillOp>(op);
   }
 
-  void buildKernel(OpBuilder &builder, int kernelNumber, const std::vector<int> &members,
-                   IRMapping &mapping) {
+  void buildKernel(OpBuilder &builder, const std::vector<int> &members, IRMapping &mapping) {
     llvm::SetVector<Operation *> inside;
     for (int number : members)
       inside.insert(ops[number]);
@@ -321,8 +374,11 @@ private:
         continue; // whoever reads it has a copy
       for (Value result : ops[number]->getResults())
         // Unfused, a kernel has no scratch: all results lie in the arena.
-        if (!fuse || llvm::any_of(result.getUsers(),
-                                  [&](Operation *user) { return runsElsewhere(user, kernelNumber); }))
+        if (!fuse || llvm::any_of(result.getUsers(), [&](Operation *user) {
+              user = function.getBody().front().findAncestorOpInBlock(*user);
+              // Another kernel may have a copy of the user.
+              return !inside.contains(user) || kernelsWith[numberOf.lookup(user)] > 1;
+            }))
           results.push_back(result);
     }
     for (Value input : inputs)
@@ -357,15 +413,6 @@ private:
       mapping.map(from, to);
   }
 
-  /// Whether `user`, or a copy of it, is no part of this kernel.
-  bool runsElsewhere(Operation *user, int kernel) {
-    auto found = numberOf.find(function.getBody().front().findAncestorOpInBlock(*user));
-    if (found == numberOf.end())
-      return true;
-    const std::set<int> &where = kernelsOf[found->second];
-    return where.size() != 1 || !where.count(kernel);
-  }
-
   /// For each result, the input of the same persistent tensor, or -1.
   DenseI64ArrayAttr inplaceOf(ArrayRef<Value> results, ArrayRef<Value> operands) {
     SmallVector<int64_t> inplace;
@@ -393,9 +440,10 @@ private:
   std::vector<FusionNode> nodes;
   SmallVector<linalg::GenericOp> ops;
   DenseMap<Operation *, int> numberOf;
+  DenseSet<Operation *> apart; ///< copies that run after everything else
   DenseSet<Operation *> made;
   std::vector<bool> copied;
-  std::vector<std::set<int>> kernelsOf; ///< a node: where it, or a copy, runs
+  std::vector<int> kernelsWith; ///< an op: how many kernels hold it
 };
 
 struct FormKernels : impl::FmFormKernelsBase<FormKernels> {

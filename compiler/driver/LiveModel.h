@@ -52,6 +52,10 @@ public:
   fm_status call(const std::string &entry, int64_t n, const std::vector<void *> &arguments) {
     return call(this->entry(entry), n, arguments);
   }
+  /// The same for another instance of the model, which its owner has bound.
+  fm_status callOn(fm_instance *other, int entry, int64_t n, const std::vector<void *> &arguments) {
+    return fm_status(dispatch(other, entry, n, arguments.data()));
+  }
   /// Runs one kernel of the program on these pointers.
   int callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers);
   const char *message() const { return fm_message(&self); }
