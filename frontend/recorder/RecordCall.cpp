@@ -132,6 +132,11 @@ Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value
       name = base + "_" + std::to_string(++scope.counters[base]);
     while (!scope.reentered && layers.count(scope.path + name));
   }
+  for (const ir::ParameterSpec &spec : *specs)
+    if (std::string wrong = ir::checkTensor(spec.type, model.getBatch()); !wrong.empty()) {
+      diagnostics.error(loc, base + ": parameter '" + spec.name + "' " + wrong);
+      return std::nullopt;
+    }
   std::string path = scope.path + name;
   auto [it, isNew] = layers.try_emplace(path);
   Layer &layer = it->second;
@@ -324,6 +329,12 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
   if (mlir::failed(inference->inferReturnTypes(context, location, operands, *attributes,
                                                OpaqueProperties(nullptr), {}, types)))
     return {};
+  for (Type type : types)
+    if (std::string wrong = ir::checkTensor(cast<RankedTensorType>(type), s.model.getBatch());
+        !wrong.empty()) {
+      s.diagnostics.error(loc, op + ": the result: " + wrong);
+      return {};
+    }
   operation.addTypes(types);
   Operation *created = s.builder.create(operation);
   if (mlir::failed(mlir::verify(created))) {

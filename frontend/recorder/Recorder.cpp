@@ -104,6 +104,14 @@ bool Recorder::Impl::checkName(const std::string &what, const std::string &name,
   return isNew;
 }
 
+bool Recorder::Impl::checkType(const std::string &what, const std::string &name,
+                               const TensorType &type, const Location &loc) {
+  std::string wrong = ir::checkTensor(tensorType(type), model.getBatch());
+  if (!wrong.empty())
+    diagnostics.error(loc, what + " '" + name + "': " + wrong);
+  return wrong.empty();
+}
+
 Recorder::Recorder(Diagnostics &diagnostics) : state(std::make_unique<Impl>(diagnostics)) {}
 Recorder::~Recorder() = default;
 Diagnostics &Recorder::diagnostics() { return state->diagnostics; }
@@ -119,6 +127,10 @@ void Recorder::beginModel(const std::string &name, int64_t batch, const Location
   s.builder.setInsertionPointToStart(&s.model.getBody().emplaceBlock());
   if (isReservedWord(name))
     s.diagnostics.error(loc, "model name '" + name + "' is a reserved word of C or C++, and names appear in the generated header");
+  constexpr int64_t maxBatch = std::numeric_limits<int32_t>::max();
+  if (batch > maxBatch)
+    s.diagnostics.error(loc, "batch must be at most " + std::to_string(maxBatch) + ", is " +
+                                 std::to_string(batch));
   if (batch < 1)
     s.diagnostics.error(loc, "batch must be at least 1, is " + std::to_string(batch));
 }
@@ -132,12 +144,14 @@ Tensor Recorder::input(const std::string &name, const TensorType &type, bool wit
     s.diagnostics.error(loc, "input '" + name + "': a gradient needs f32 or f64, the input is " + toString(type));
     return {};
   }
+  if (!s.checkType("input", name, type, loc))
+    return {};
   return s.add(s.builder.create<ir::ModelInputOp>(s.locate(loc), s.tensorType(type), name, withGradient));
 }
 
 Tensor Recorder::target(const std::string &name, const TensorType &type, const Location &loc) {
   Impl &s = *state;
-  if (!s.checkName("target", name, loc))
+  if (!s.checkName("target", name, loc) || !s.checkType("target", name, type, loc))
     return {};
   return s.add(s.builder.create<ir::ModelTargetOp>(s.locate(loc), s.tensorType(type), name));
 }

@@ -43,6 +43,9 @@ struct Recorder::Impl {
   Tensor add(mlir::Value value);
   bool checkName(const std::string &what, const std::string &name,
                  const Location &loc);
+  /// Whether a tensor of this type can be; reports it if not.
+  bool checkType(const std::string &what, const std::string &name,
+                 const TensorType &type, const Location &loc);
   mlir::Type elementType(DType type);
   mlir::RankedTensorType tensorType(const TensorType &type);
 
