@@ -51,7 +51,7 @@ HExpr toSigned(const HExpr &e) {
 
 Translator::Translator(const KernelSpec &spec,
                        std::vector<Halide::ImageParam> &inputs, HExpr samples,
-                       std::function<bool(unsigned)> isInlined,
+                       std::function<bool(unsigned, unsigned)> isInlined,
                        StageReader readStage)
     : spec(spec), inputs(inputs), samples(std::move(samples)),
       isInlined(std::move(isInlined)), readStage(std::move(readStage)),
@@ -116,7 +116,7 @@ HExpr Translator::read(unsigned stage, unsigned result,
                        const std::vector<HExpr> &index,
                        const std::vector<HExpr> &raw, const Site &from) {
   const ScalarType type = spec.stages[stage].results[result].type;
-  if (!isInlined(stage)) {
+  if (!isInlined(stage, result)) {
     HExpr value = readStage(stage, result, index, from);
     return type == ScalarType::I1 ? value != Halide::cast(value.type(), 0)
                                   : value;

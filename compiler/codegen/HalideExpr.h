@@ -45,7 +45,8 @@ public:
       const Site &site)>;
 
   Translator(const KernelSpec &spec, std::vector<Halide::ImageParam> &inputs,
-             Halide::Expr samples, std::function<bool(unsigned)> isInlined,
+             Halide::Expr samples,
+             std::function<bool(unsigned, unsigned)> isInlined,
              StageReader readStage);
 
   /// Value of `e` in the type that results are stored in.
@@ -65,7 +66,7 @@ private:
   const KernelSpec &spec;
   std::vector<Halide::ImageParam> &inputs;
   Halide::Expr samples;
-  std::function<bool(unsigned)> isInlined;
+  std::function<bool(unsigned, unsigned)> isInlined;
   StageReader readStage;
   std::vector<std::unique_ptr<RangeAnalysis>> ranges; ///< per stage
   std::vector<std::unordered_map<const Expr *, bool>> narrow;

@@ -29,6 +29,10 @@ using Halide::TailStrategy;
 using Halide::Var;
 using HExpr = Halide::Expr;
 
+/// On a CPU, "registers" are arrays in the stack frame, of any constant size;
+/// what Halide calls stack goes to the heap above 16 KiB.
+constexpr auto scratchMemory = Halide::MemoryType::Register;
+
 /// The Halide side of one nest.
 struct BuiltNest {
   Func func;
@@ -146,7 +150,10 @@ private:
     built[g].resize(group.nests.size());
     Translator translator(
         spec, inputs, samples,
-        [&group](unsigned s) { return group.place[s] == Place::Inline; },
+        [this, g, &group](unsigned s, unsigned result) {
+          return group.place[s] == Place::Inline &&
+                 !isStoredEarlier(g, s, result);
+        },
         [this, g](unsigned s, unsigned result, const std::vector<HExpr> &index,
                   const Site &site) {
           return readStage(g, s, result, index, site);
@@ -158,6 +165,8 @@ private:
   HExpr readStage(size_t g, unsigned s, unsigned result,
                   const std::vector<HExpr> &index, const Site &site) {
     const Group &group = plan.groups[g];
+    if (isStoredEarlier(g, s, result))
+      return readStored(s, result, index);
     if (group.place[s] == Place::Register) {
       const Nest &nest = group.nests[group.nestOf[s]];
       for (size_t i = 0; i < nest.reductions.size(); ++i)
@@ -165,14 +174,21 @@ private:
           return element(built[g][group.nestOf[s]].accumulators[i], result,
                          site.nestPoint);
     }
-    if (group.place[s] == Place::Nest) {
-      std::vector<HExpr> point = index;
-      if (point.empty())
-        point.push_back(0);
-      return element(built[g][group.nestOf[s]].func, result, point);
-    }
-    // Stored by a group that has run before.
-    const size_t from = plan.storedBy[s];
+    std::vector<HExpr> point = index;
+    if (point.empty())
+      point.push_back(0);
+    return element(built[g][group.nestOf[s]].func, result, point);
+  }
+
+  bool isStoredEarlier(size_t g, unsigned s, unsigned result) const {
+    const int by = plan.storedBy[s][result];
+    return by >= 0 && by != static_cast<int>(g);
+  }
+
+  /// A result that an earlier group has written.
+  HExpr readStored(unsigned s, unsigned result,
+                   const std::vector<HExpr> &index) {
+    const size_t from = plan.storedBy[s][result];
     const Nest &nest = plan.groups[from].nests[0];
     std::vector<HExpr> point;
     for (const Loop &loop : nest.loops) {
@@ -303,6 +319,12 @@ private:
       const int64_t tile = choice.tile[l];
       if (isOutput)
         b.func.bound(b.vars[l], 0, extentOf(nest.loops[l].extent));
+      // Scratch for a whole dimension: nothing to infer, a constant size.
+      else if (!nest.domain.empty() && !nest.loops[l].extent.isSamples &&
+               nest.region[l] == nest.loops[l].extent.size)
+        b.func.bound(
+            b.vars[l], 0,
+            static_cast<int>((nest.region[l] + tile - 1) / tile * tile));
       outer[l] = b.vars[l];
       if (tile == 1)
         continue;
@@ -354,14 +376,13 @@ private:
     for (size_t i = 0; i < nest.reductions.size(); ++i)
       scheduleReduction(nest, b, i);
     if (!isOutput)
-      b.func.store_in(Halide::MemoryType::Stack);
+      b.func.store_in(scratchMemory);
   }
 
   void scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {
     const NestChoice &choice = nest.choice;
     Func &acc = b.accumulators[i];
-    acc.compute_at(b.func, innermostOuter(b))
-        .store_in(Halide::MemoryType::Stack);
+    acc.compute_at(b.func, innermostOuter(b)).store_in(scratchMemory);
     Halide::Stage update = acc.update();
     std::vector<Halide::VarOrRVar> order;
     std::vector<Var> tiled, single;
@@ -552,11 +573,36 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   close(fd);
 }
 
+/// Where n can only be 1, it is a constant.
+KernelSpec withoutTrivialSamples(KernelSpec spec) {
+  if (samplesBound(spec) > 1)
+    return spec;
+  auto fix = [](std::vector<Extent> &extents) {
+    for (Extent &extent : extents)
+      extent.isSamples = false;
+  };
+  auto fixBuffer = [&](Buffer &buffer) {
+    fix(buffer.shape);
+    for (PhysicalDim &dim : buffer.dims)
+      dim.extent.isSamples = false;
+  };
+  for (Buffer &buffer : spec.inputs)
+    fixBuffer(buffer);
+  for (Stage &stage : spec.stages) {
+    fix(stage.domain);
+    fix(stage.reduction);
+  }
+  for (Output &output : spec.outputs)
+    fixBuffer(output.buffer);
+  return spec;
+}
+
 } // namespace
 
-CompiledKernel compileWithHalide(const KernelSpec &spec,
-                                 const TargetSpec &target,
-                                 const ScheduleChoice &choice) {
+CompiledKernel compileInThisProcess(const KernelSpec &given,
+                                    const TargetSpec &target,
+                                    const ScheduleChoice &choice) {
+  const KernelSpec spec = withoutTrivialSamples(given);
   CompiledKernel kernel;
   kernel.name = spec.name;
   kernel.function = spec.name + "_body";

@@ -1,10 +1,10 @@
 //===- HalideKernel.h - From KernelSpec to LLVM bitcode via Halide --------===//
 //
-// The Halide side of the border. Halide is not safe to use from several threads
-// (its name counter makes results depend on what ran before, and its error
-// reporter is global): compileWithHalide takes a lock, compileKernels runs
-// forked worker processes instead, which also makes every kernel's code
-// independent of the others'.
+// The Halide side of the border. Halide 14 is not made for several threads (its
+// counter of names makes the code depend on what was compiled before, and its
+// error reporter is global). So every kernel is compiled by a forked process of
+// its own: its code depends on nothing but its description, several threads may
+// call, and a crash of Halide is one kernel's error message.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_HALIDEKERNEL_H
@@ -46,14 +46,21 @@ struct CompiledKernel {
   std::string error;     ///< not empty: nothing else is valid
 };
 
+/// All kernels, by up to `jobs` processes at a time (0: one per core). Results
+/// in input order.
+std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
+                                           const TargetSpec &target,
+                                           unsigned jobs = 0);
+
+/// One kernel, with a schedule that a tuner has chosen.
 CompiledKernel compileWithHalide(const KernelSpec &spec,
                                  const TargetSpec &target,
                                  const ScheduleChoice &choice = {});
 
-/// All kernels, on `jobs` processes (0: one per core). Results in input order.
-std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
-                                           const TargetSpec &target,
-                                           unsigned jobs = 0);
+/// The same in this process, for debuggers; takes a lock.
+CompiledKernel compileInThisProcess(const KernelSpec &spec,
+                                    const TargetSpec &target,
+                                    const ScheduleChoice &choice = {});
 
 } // namespace fm::codegen
 

@@ -45,40 +45,19 @@ enum class Op : uint8_t {
   Load,        ///< element of `source` at `operands` (one I64 per dimension)
   Accumulator, ///< in an update: current value of this stage's result `number`
   // Arithmetic; both operands and the result have the same type.
-  Add,
-  Sub,
-  Mul,
-  Div, ///< float division, or integer division towards zero
-  FloorDiv,
-  FloorMod, ///< integers only; floor semantics
-  Min,
-  Max, ///< float: a NaN operand yields NaN
-  And,
-  Or,
-  Xor, ///< integers and I1
-  ShiftLeft,
-  ShiftRightLogical,
+  Add, Sub, Mul,
+  Div,                ///< float division, or integer division towards zero
+  FloorDiv, FloorMod, ///< integers only; floor semantics
+  Min, Max,           ///< float: a NaN operand yields NaN
+  And, Or, Xor,       ///< integers and I1
+  ShiftLeft, ShiftRightLogical,
   // Comparisons: operands of one type, result I1; ordered for floats.
-  Eq,
-  Ne,
-  Lt,
-  Le,
-  Gt,
-  Ge,
-  Select, ///< operands: condition (I1), value if true, if false
-  Cast,   ///< to `type`; float to integer truncates
+  Eq, Ne, Lt, Le, Gt, Ge,
+  Select,             ///< operands: condition (I1), value if true, if false
+  Cast,               ///< to `type`; float to integer truncates
   // Unary, floating point (Neg and Abs also on integers).
-  Neg,
-  Abs,
-  Exp,
-  Log,
-  Sqrt,
-  Rsqrt,
-  Tanh,
-  Erf,
-  Floor,
-  Ceil,
-  Pow, ///< binary
+  Neg, Abs, Exp, Log, Sqrt, Rsqrt, Tanh, Erf, Floor, Ceil,
+  Pow,                ///< binary
 };
 
 /// Names a tensor that a Load can read: a kernel input or a stage's result.
@@ -129,7 +108,7 @@ struct PhysicalDim {
   int64_t divisor = 1;
   int64_t modulus = 0; ///< 0: no modulus
   Extent extent;
-  int64_t stride = 1; ///< in elements
+  int64_t stride = 1;  ///< in elements
   friend bool operator==(const PhysicalDim &, const PhysicalDim &) = default;
 };
 
@@ -142,8 +121,9 @@ struct Buffer {
   int64_t offset = 0;            ///< elements, from the pointer passed
   /// Memory of the application: exactly the n samples given are there, and the
   /// base may be aligned to an element only. Else the memory is fmc's own: 64
-  /// bytes aligned, and rows up to the upper bound, rounded up to a multiple of
-  /// 16 rows, may be read and overwritten with anything.
+  /// bytes aligned, rows up to the upper bound, rounded up to a multiple of 16
+  /// rows, may be read and overwritten with anything, and up to 256 bytes behind
+  /// its end may be read (so that the last vector of a row need not be masked).
   bool external = false;
 };
 
@@ -155,12 +135,14 @@ struct Output {
   unsigned result = 0;
   Buffer buffer; ///< `shape` equals the stage's domain
   /// Input that lies in the same memory with the same dims, or -1. It is read
-  /// only at the very point that is then overwritten.
+  /// only at the very point that is then overwritten; other outputs that need
+  /// it have the same shape and the same dims up to order and strides, so that
+  /// one loop nest computes them all.
   int inPlace = -1;
 };
 
 struct KernelSpec {
-  std::string name; ///< symbol; a C identifier
+  std::string name;            ///< symbol; a C identifier
   std::vector<Buffer> inputs;
   std::vector<Stage> stages;   ///< producers before consumers
   std::vector<Output> outputs; ///< each stage result at most once

@@ -121,11 +121,10 @@ void writeAll(int fd, const std::string &bytes) {
   }
 }
 
-} // namespace
-
-std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
-                                           const TargetSpec &target,
-                                           unsigned jobs) {
+std::vector<CompiledKernel> compileAll(const std::vector<KernelSpec> &specs,
+                                       const TargetSpec &target,
+                                       const ScheduleChoice &choice,
+                                       unsigned jobs) {
   std::vector<CompiledKernel> results(specs.size());
   if (jobs == 0)
     jobs = std::max(1u, std::thread::hardware_concurrency());
@@ -136,19 +135,20 @@ std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
       const size_t i = next++;
       int ends[2];
       if (pipe(ends) != 0) {
-        results[i] = compileWithHalide(specs[i], target);
+        results[i] = compileInThisProcess(specs[i], target, choice);
         continue;
       }
       const pid_t process = fork();
       if (process == 0) {
         close(ends[0]);
-        writeAll(ends[1], serialise(compileWithHalide(specs[i], target)));
+        writeAll(ends[1],
+                 serialise(compileInThisProcess(specs[i], target, choice)));
         _exit(0);
       }
       close(ends[1]);
       if (process < 0) {
         close(ends[0]);
-        results[i] = compileWithHalide(specs[i], target);
+        results[i] = compileInThisProcess(specs[i], target, choice);
         continue;
       }
       workers.push_back({i, process, ends[0], {}});
@@ -190,6 +190,20 @@ std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
     }
   }
   return results;
+}
+
+} // namespace
+
+std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
+                                           const TargetSpec &target,
+                                           unsigned jobs) {
+  return compileAll(specs, target, {}, jobs);
+}
+
+CompiledKernel compileWithHalide(const KernelSpec &spec,
+                                 const TargetSpec &target,
+                                 const ScheduleChoice &choice) {
+  return compileAll({spec}, target, choice, 1)[0];
 }
 
 } // namespace fm::codegen

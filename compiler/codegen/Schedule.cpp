@@ -24,7 +24,7 @@ struct Reader {
 class GroupPlanner {
 public:
   GroupPlanner(const KernelSpec &spec, const MachineModel &machine,
-               const std::vector<int> &storedBy, int number)
+               const std::vector<std::vector<int>> &storedBy, int number)
       : spec(spec), machine(machine), storedBy(storedBy), number(number) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
@@ -40,7 +40,7 @@ public:
       Nest &nest = group.nests[k];
       if (k > 0)
         placeNest(k, error);
-      chooseTiles(spec, machine, group, storedBy, nest);
+      chooseTiles(spec, machine, group, k == 0 && group.nests.size() > 1, nest);
       if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
         nest.choice = choice[choiceOffset];
       ++choiceOffset;
@@ -53,14 +53,14 @@ public:
 private:
   const KernelSpec &spec;
   const MachineModel &machine;
-  const std::vector<int> &storedBy;
+  const std::vector<std::vector<int>> &storedBy;
   const int number;
   Group group;
   std::vector<std::vector<Reader>> readers;
   int64_t scratch = 0;
 
-  bool isStoredEarlier(unsigned s) const {
-    return storedBy[s] >= 0 && storedBy[s] != number;
+  bool isStoredEarlier(unsigned s, unsigned result) const {
+    return storedBy[s][result] >= 0 && storedBy[s][result] != number;
   }
 
   /// Loops of the nest that writes the outputs: the common refinement of their
@@ -76,16 +76,13 @@ private:
       nest.loops.push_back({0, 1, 0, Extent{1, false}});
     group.nests.push_back(nest);
     for (unsigned o : outputs) {
-      group.place[spec.outputs[o].stage] = Place::Unused;
-      addReader(spec.outputs[o].stage, {0, -1, true});
+      addReader(spec.outputs[o].stage, spec.outputs[o].result, {0, -1, true});
     }
   }
 
-  void addReader(unsigned s, const Reader &reader) {
-    if (isStoredEarlier(s)) {
-      group.place[s] = Place::Stored;
+  void addReader(unsigned s, unsigned result, const Reader &reader) {
+    if (isStoredEarlier(s, result))
       return;
-    }
     for (Reader &known : readers[s])
       if (known.nest == reader.nest && known.reduction == reader.reduction) {
         known.identity &= reader.identity;
@@ -103,7 +100,7 @@ private:
       Reader reader = through;
       reader.identity &=
           isIdentity(load, stage, spec.stages[load.source.index].domain);
-      addReader(load.source.index, reader);
+      addReader(load.source.index, load.source.result, reader);
     });
   }
 
@@ -122,7 +119,7 @@ private:
     for (const Result &result : stage.results)
       forEachLoad(*result.init, [&](const Expr &load) {
         if (load.source.kind != TensorRef::Kind::Stage ||
-            isStoredEarlier(load.source.index))
+            isStoredEarlier(load.source.index, load.source.result))
           return;
         const Stage &source = spec.stages[load.source.index];
         if (isIdentity(load, stage, source.domain))
@@ -270,13 +267,14 @@ private:
     }
     const int64_t samples = samplesBound(spec);
     for (size_t s = spec.stages.size(); s-- > 0;) {
-      if (!needed[s] || group.place[s] == Place::Stored)
+      if (!needed[s])
         continue;
       const Stage &stage = spec.stages[s];
       auto read = [&](const Expr &e, const Box &indices) {
         RangeAnalysis ranges(indices, samples);
         forEachLoad(e, [&](const Expr &load) {
-          if (load.source.kind != TensorRef::Kind::Stage)
+          if (load.source.kind != TensorRef::Kind::Stage ||
+              isStoredEarlier(load.source.index, load.source.result))
             return;
           const Stage &source = spec.stages[load.source.index];
           Box box;
@@ -522,7 +520,7 @@ private:
     // A rough time for the whole group on one core.
     double operations = 0, bytes = 0;
     for (size_t s = 0; s < spec.stages.size(); ++s) {
-      if (group.place[s] == Place::Unused || group.place[s] == Place::Stored)
+      if (group.place[s] == Place::Unused)
         continue;
       double points = 1, reduced = 1;
       for (const Extent &extent : spec.stages[s].domain)
@@ -576,13 +574,52 @@ bool sameLoops(const Buffer &a, const Buffer &b) {
   return parts(a) == parts(b);
 }
 
+/// An input that one group overwrites must not be read by another one.
+void checkInPlace(const KernelSpec &spec,
+                  const std::vector<std::vector<unsigned>> &groups,
+                  Plan &plan) {
+  for (size_t g = 0; g < groups.size(); ++g) {
+    std::vector<bool> reads(spec.inputs.size(), false);
+    std::vector<bool> seen(spec.stages.size(), false);
+    std::function<void(unsigned)> visit = [&](unsigned s) {
+      if (seen[s])
+        return;
+      seen[s] = true;
+      for (const Result &result : spec.stages[s].results)
+        for (const ExprRef &e : {result.init, result.update})
+          if (e)
+            forEachLoad(*e, [&](const Expr &load) {
+              if (load.source.kind == TensorRef::Kind::Input) {
+                reads[load.source.index] = true;
+                return;
+              }
+              const int by =
+                  plan.storedBy[load.source.index][load.source.result];
+              if (by < 0 || by == static_cast<int>(g))
+                visit(load.source.index);
+            });
+    };
+    for (unsigned o : groups[g])
+      visit(spec.outputs[o].stage);
+    for (size_t other = 0; other < groups.size(); ++other)
+      for (unsigned o : groups[other])
+        if (other != g && spec.outputs[o].inPlace >= 0 &&
+            reads[spec.outputs[o].inPlace])
+          plan.error = "kernel '" + spec.name + "': output '" +
+                       spec.outputs[o].buffer.name +
+                       "' overwrites an input that outputs of another shape or "
+                       "layout need";
+  }
+}
+
 } // namespace
 
 Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
                 const ScheduleChoice &choice) {
   Plan plan;
   const size_t stages = spec.stages.size();
-  plan.storedBy.assign(stages, -1);
+  for (const Stage &stage : spec.stages)
+    plan.storedBy.emplace_back(stage.results.size(), -1);
 
   // Which stages each stage depends on.
   std::vector<std::vector<bool>> depends(stages,
@@ -612,23 +649,21 @@ Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
     const unsigned s = spec.outputs[o].stage;
     int needs = -1; // the last group that must have run, or be the same
     for (size_t t = 0; t < stages; ++t)
-      if (depends[s][t] && plan.storedBy[t] >= 0)
-        needs = std::max(needs, plan.storedBy[t]);
-    int target = plan.storedBy[s];
+      for (int by : plan.storedBy[t])
+        if (depends[s][t])
+          needs = std::max(needs, by);
+    int target = -1;
     for (size_t g = std::max(0, needs); g < groups.size() && target < 0; ++g)
       if (sameLoops(spec.outputs[groups[g][0]].buffer, spec.outputs[o].buffer))
         target = g;
-    if (target >= 0 && !sameLoops(spec.outputs[groups[target][0]].buffer,
-                                  spec.outputs[o].buffer))
-      target = -1;
     if (target < 0) {
       target = groups.size();
       groups.emplace_back();
     }
     groups[target].push_back(o);
-    if (plan.storedBy[s] < 0)
-      plan.storedBy[s] = target;
+    plan.storedBy[s][spec.outputs[o].result] = target;
   }
+  checkInPlace(spec, groups, plan);
 
   size_t choiceOffset = 0;
   for (size_t g = 0; g < groups.size(); ++g)

@@ -70,7 +70,7 @@ struct Nest {
   NestChoice choice;
 };
 
-enum class Place : uint8_t { Unused, Inline, Register, Nest, Stored };
+enum class Place : uint8_t { Unused, Inline, Register, Nest };
 
 struct Group {
   std::vector<Place> place; ///< per stage
@@ -80,8 +80,9 @@ struct Group {
 
 struct Plan {
   std::vector<Group> groups; ///< in the order in which they run
-  std::vector<int>
-      storedBy;      ///< per stage: group that stores it as output, or -1
+  /// Per stage and result: the group that writes it to an output, or -1. Later
+  /// groups read it from there.
+  std::vector<std::vector<int>> storedBy;
   std::string error; ///< not empty: the kernel must be split
 };
 
@@ -91,10 +92,10 @@ Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
 /// Readable, one line per nest.
 std::string toString(const KernelSpec &spec, const Plan &plan);
 
-/// Fills `nest.choice` from the machine model (Tiles.cpp).
+/// Fills `nest.choice` from the machine model (Tiles.cpp). `hasScratch`: other
+/// nests are computed inside of this one.
 void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
-                 const Group &group, const std::vector<int> &storedBy,
-                 Nest &nest);
+                 const Group &group, bool hasScratch, Nest &nest);
 
 } // namespace fm::codegen
 

@@ -120,11 +120,9 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
   }
 
   std::unique_ptr<llvm::MCSubtargetInfo> info(
-      llvmTarget->createMCSubtargetInfo(target.triple, target.cpu, ""));
-  if (!info || !info->isCPUStringValid(target.cpu)) {
-    std::unique_ptr<llvm::MCSubtargetInfo> generic(
-        llvmTarget->createMCSubtargetInfo(target.triple, "", ""));
-    const std::string near = nearNames(*generic, cpu);
+      llvmTarget->createMCSubtargetInfo(target.triple, "", ""));
+  if (!info->isCPUStringValid(target.cpu)) {
+    const std::string near = nearNames(*info, cpu);
     return "unknown CPU '" + cpu + "' for target '" + target.triple + "'" +
            (near.empty() ? "" : "; did you mean " + near + "?");
   }

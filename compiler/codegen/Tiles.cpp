@@ -174,9 +174,9 @@ int64_t powerOfTwoAtLeast(int64_t a) {
 class TileChooser {
 public:
   TileChooser(const KernelSpec &spec, const MachineModel &machine,
-              const Group &group, Nest &nest)
-      : spec(spec), machine(machine), group(group), nest(nest),
-        loops(nest.loops.size()) {}
+              const Group &group, bool hasScratch, Nest &nest)
+      : spec(spec), machine(machine), group(group), hasScratch(hasScratch),
+        nest(nest), loops(nest.loops.size()) {}
 
   void run() {
     nest.choice = NestChoice();
@@ -223,6 +223,7 @@ private:
   const KernelSpec &spec;
   const MachineModel &machine;
   const Group &group;
+  const bool hasScratch;
   Nest &nest;
   const size_t loops;
   std::vector<int64_t> extents;
@@ -252,6 +253,12 @@ private:
     return std::max<int64_t>(1, machine.vectorBits / 8 / widest);
   }
 
+  /// Scratch has a constant size: no tile of samples whose last one is shorter.
+  bool mayTile(size_t loop) const {
+    return extents[loop] > 1 &&
+           !(hasScratch && nest.loops[loop].extent.isSamples);
+  }
+
   void setVector(int loop, int64_t lanes, int64_t tile) {
     nest.choice.vectorLoop = loop;
     nest.choice.lanes = lanes;
@@ -263,7 +270,7 @@ private:
     int best = -1;
     double bestScore = 0;
     for (size_t l = 0; l < loops; ++l) {
-      if (extents[l] < 2)
+      if (!mayTile(l))
         continue;
       double score = 0;
       for (const Access &access : writes)
@@ -320,6 +327,9 @@ private:
       if (contiguous)
         live = std::max(live, count);
     }
+    // A gather is some forty instructions: no large tiles of those.
+    if (gathers > 0 && vectors > 12)
+      return std::numeric_limits<double>::infinity();
     const int64_t registers = machine.vectorRegisters;
     if (accumulators + std::min<int64_t>(live, 4) + 1 > registers)
       return std::numeric_limits<double>::infinity();
@@ -353,7 +363,7 @@ private:
       }
     };
     for (int v = -1; v < static_cast<int>(loops); ++v) {
-      if (v >= 0 && extents[v] < 2)
+      if (v >= 0 && !mayTile(v))
         continue;
       for (int64_t lanes = v < 0 ? 1 : native; lanes >= 1; lanes /= 2) {
         if (v >= 0 && (lanes < 2 || (lanes > powerOfTwoAtLeast(extents[v]))))
@@ -370,14 +380,14 @@ private:
             continue;
           consider(tile, v, lanes);
           for (size_t a = 0; a < loops; ++a) {
-            if (static_cast<int>(a) == v || extents[a] < 2)
+            if (static_cast<int>(a) == v || !mayTile(a))
               continue;
             for (int64_t ta = 2; ta <= std::min<int64_t>(extents[a], 30);
                  ++ta) {
               tile[a] = ta;
               consider(tile, v, lanes);
               for (size_t b = 0; b < a; ++b) {
-                if (static_cast<int>(b) == v || extents[b] < 2)
+                if (static_cast<int>(b) == v || !mayTile(b))
                   continue;
                 for (int64_t tb = 2; tb <= std::min<int64_t>(extents[b], 4);
                      ++tb) {
@@ -415,10 +425,8 @@ private:
 } // namespace
 
 void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
-                 const Group &group, const std::vector<int> &storedBy,
-                 Nest &nest) {
-  (void)storedBy;
-  TileChooser(spec, machine, group, nest).run();
+                 const Group &group, bool hasScratch, Nest &nest) {
+  TileChooser(spec, machine, group, hasScratch, nest).run();
 }
 
 } // namespace fm::codegen

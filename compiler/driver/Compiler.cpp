@@ -29,6 +29,7 @@ namespace fm::driver {
 Compiler::Compiler(const CompilerOptions &options, Diagnostics &diagnostics)
     : options(options), diagnostics(diagnostics), recorded(std::make_unique<Recorder>(diagnostics)) {
   recorded->impl().widen = options.widen;
+  recorded->impl().maxBatch = options.maxBatch;
 }
 Compiler::~Compiler() = default;
 
@@ -86,12 +87,26 @@ bool Compiler::makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOp
   });
 }
 
+bool Compiler::collect(codegen::Program &program) {
+  Compiled result;
+  std::vector<ir::KernelOp> kernelOps;
+  if (!makeProgram(result, kernelOps))
+    return false;
+  program = std::move(result.program);
+  return true;
+}
+
 bool Compiler::generate(Compiled &result) {
   std::vector<ir::KernelOp> kernelOps;
   if (!makeProgram(result, kernelOps))
     return false;
   codegen::ObjectEmitter emitter(result.target);
-  emitter.setModule(codegen::emitProgram(result.program, emitter.context(), result.target.triple));
+  emitter.setModule(
+      codegen::emitProgram(result.program, emitter.context(), result.target.triple, options.dispatch));
+  auto visible = codegen::publicSymbols(result.program);
+  if (options.dispatch)
+    visible.insert(visible.end(), {codegen::dispatchSymbol(result.program),
+                                   codegen::dispatchKernelSymbol(result.program)});
   std::vector<codegen::CompiledKernel> kernels;
   bool ok = step("codegen", [&] {
     if (options.backend == "reference") {
@@ -109,7 +124,7 @@ bool Compiler::generate(Compiled &result) {
                 : options.emit == "asm" ? codegen::EmitKind::Assembly
                                         : codegen::EmitKind::Object;
     result.header = codegen::writeHeader(result.program);
-    return check(emitter.link(kernels, codegen::publicSymbols(result.program), options.jobs)) &&
+    return check(emitter.link(kernels, visible, options.jobs)) &&
            check(emitter.emit(kind, result.object));
   });
 }

@@ -34,6 +34,8 @@ public:
   void adopt(std::unique_ptr<Recorder> recorded);
   /// Runs the passes up to and including a stage ("": all).
   bool lower(const std::string &lastStage = "");
+  /// What the planned IR amounts to, without generating code. After lower().
+  bool collect(codegen::Program &program);
   /// Makes kernels, step functions, object and header. After lower().
   bool generate(Compiled &result);
 

@@ -174,6 +174,15 @@ Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value
   return layer.parameters;
 }
 
+/// Whether a value is, or a list holds, the result of something that failed.
+static bool holdsError(const Value &value) {
+  if (auto *tensor = std::get_if<Tensor>(&value.data))
+    return tensor->isError();
+  if (auto *list = std::get_if<List>(&value.data))
+    return llvm::any_of(*list, holdsError);
+  return false;
+}
+
 /// Attributes of a call: given values, else defaults. A default that names
 /// another parameter takes its value.
 static std::optional<DictionaryAttr> convertAttributes(MLIRContext *context, Diagnostics &diagnostics,
@@ -226,6 +235,10 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
   }
   auto name = *RegisteredOperationName::lookup("fm." + op, context);
   bool isLayer = name.hasInterface<ir::LayerOpInterface>();
+  // What failed before has been reported where it failed.
+  for (const Argument &argument : arguments)
+    if (holdsError(argument.value))
+      return {};
   BoundCall call = bind(s.diagnostics, *signature, arguments, isLayer, loc);
   if (call.failed)
     return {};

@@ -120,9 +120,12 @@ Diagnostics &Recorder::diagnostics() { return state->diagnostics; }
 
 void Recorder::beginModel(const std::string &name, int64_t batch, const Location &loc) {
   Impl &s = *state;
+  int64_t largest = std::max<int64_t>(batch, 1);
+  if (s.maxBatch > 0)
+    largest = std::min(largest, s.maxBatch);
   s.moduleOp = ModuleOp::create(s.locate(loc));
   s.builder.setInsertionPointToStart(s.moduleOp->getBody());
-  s.model = s.builder.create<ir::ModelOp>(s.locate(loc), name, std::max<int64_t>(batch, 1));
+  s.model = s.builder.create<ir::ModelOp>(s.locate(loc), name, largest);
   s.builder.setInsertionPointToStart(&s.model.getBody().emplaceBlock());
   if (isReservedWord(name))
     s.diagnostics.error(loc, "model name '" + name + "' is a reserved word of C or C++, and names appear in the generated header");

@@ -72,6 +72,8 @@ struct Recorder::Impl {
   bool failed = false;
   /// f32 becomes f64 everywhere: for numerical differentiation.
   bool widen = false;
+  /// > 0: the batch is no larger than this.
+  int64_t maxBatch = 0;
 };
 
 } // namespace fm

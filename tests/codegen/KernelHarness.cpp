@@ -6,7 +6,7 @@
 // bytes of reading), then a guard page.
 //
 //===----------------------------------------------------------------------===//
-#include "KernelHarness.h"
+#include "tests/codegen/KernelHarness.h"
 
 #include <atomic>
 #include <cmath>

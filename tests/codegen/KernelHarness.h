@@ -12,10 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "KernelInterpreter.h"
+#include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/KernelJit.h"
 #include "compiler/codegen/KernelSpec.h"
 #include "compiler/codegen/Target.h"
+#include "tests/codegen/KernelInterpreter.h"
 
 namespace fm::test {
 

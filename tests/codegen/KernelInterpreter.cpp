@@ -4,7 +4,7 @@
 // much of the precision belongs to the kernel.
 //
 //===----------------------------------------------------------------------===//
-#include "KernelInterpreter.h"
+#include "tests/codegen/KernelInterpreter.h"
 
 #include <cmath>
 #include <stdexcept>

@@ -2,8 +2,8 @@
 //-------===//
 #include <gtest/gtest.h>
 
-#include "KernelBuilder.h"
-#include "KernelHarness.h"
+#include "tests/codegen/KernelBuilder.h"
+#include "tests/codegen/KernelHarness.h"
 
 using namespace fm::test;
 

@@ -1,0 +1,209 @@
+//===- Check.cpp - fmc check: gradients against finite differences --------------------===//
+//
+// Compiles the model in f64 and compares the gradients of the compiled code with
+// central differences of the compiled loss. Two step widths must agree; where
+// the loss has a kink between the points (a rectifier or a maximum changes its
+// mind) they do not, and narrower steps are tried, then another element.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/driver/Commands.h"
+#include "compiler/driver/Synthetic.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+namespace fm::driver {
+
+using codegen::EntryArgument;
+using codegen::PersistentTensor;
+
+namespace {
+
+/// Largest error found in one tensor.
+struct Row {
+  std::string name;
+  int64_t elements = 0;
+  int checked = 0, kinks = 0;
+  double error = 0; ///< relative to the tensor's largest gradient
+};
+
+class GradientCheck {
+public:
+  GradientCheck(LiveModel &live, double tolerance)
+      : live(live), program(live.program()), entry(program.entries[live.entry("gradients")]),
+        arguments(program, entry, 1), tolerance(tolerance) {
+    lossAt = arguments.find(EntryArgument::Role::Loss);
+    gradsAt = arguments.find(EntryArgument::Role::Gradients);
+  }
+
+  bool run(Diagnostics &diagnostics) {
+    disturb();
+    if (!evaluate(diagnostics))
+      return false;
+    AlignedBuffer gradients(size_t(program.parameterBytes));
+    if (gradsAt >= 0)
+      std::memcpy(gradients.data(), arguments.buffer(gradsAt).data(), gradients.size());
+    for (const PersistentTensor &tensor : program.tensors)
+      if (tensor.kind == codegen::TensorKind::Parameter && tensor.trained)
+        rows.push_back(checkParameter(tensor, gradients));
+    for (size_t i = 0; i < entry.arguments.size(); ++i)
+      if (entry.arguments[i].role == EntryArgument::Role::InputGradient)
+        rows.push_back(checkInput(i));
+    report();
+    bool good = true;
+    for (const Row &row : rows) {
+      if (row.error < tolerance && row.checked > 0)
+        continue;
+      good = false;
+      char text[256];
+      std::snprintf(text, sizeof text, "gradient of '%s' differs from finite differences: relative error %.2g, expected below %.0e",
+                    row.name.c_str(), row.error, tolerance);
+      diagnostics.error({}, row.checked ? text : "gradient of '" + row.name + "': no element without a kink found");
+    }
+    return good;
+  }
+
+private:
+  /// Zero biases sit on kinks, and zero gradients prove nothing: every parameter
+  /// gets a small reproducible offset.
+  void disturb() {
+    uint64_t state = 12345;
+    for (const PersistentTensor &tensor : program.tensors) {
+      if (tensor.kind != codegen::TensorKind::Parameter)
+        continue;
+      double *data = parameter(tensor);
+      for (int64_t i = 0; i < tensor.bytes / 8; ++i) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        data[i] += 0.1 * (double(state >> 11) * 0x1p-53 - 0.5);
+      }
+    }
+    saved.resize(size_t(program.persistentBytes));
+    std::memcpy(saved.data(), live.instance()->memory, saved.size());
+  }
+
+  double *parameter(const PersistentTensor &tensor) {
+    return reinterpret_cast<double *>(live.instance()->memory + tensor.offset);
+  }
+
+  /// The loss as things stand; state that the call advances is put back.
+  double loss() {
+    live.call("gradients", program.batch, arguments.pointers());
+    for (const PersistentTensor &tensor : program.tensors)
+      if (tensor.kind == codegen::TensorKind::State)
+        std::memcpy(live.instance()->memory + tensor.offset, saved.data() + tensor.offset, size_t(tensor.bytes));
+    return *arguments.buffer(lossAt).as<double>();
+  }
+
+  bool evaluate(Diagnostics &diagnostics) {
+    if (live.call("gradients", program.batch, arguments.pointers()) != FM_OK) {
+      diagnostics.error({}, live.message());
+      return false;
+    }
+    double value = loss();
+    if (!std::isfinite(value)) {
+      diagnostics.error({}, "the loss of random data is not finite, so that gradients cannot be compared");
+      return false;
+    }
+    return true;
+  }
+
+  /// Central difference at `place`, from two steps that agree; false at a kink.
+  /// `scale`: the size of slopes that matter.
+  bool differentiate(double *place, double scale, double &slope) {
+    double x = *place;
+    auto central = [&](double h) {
+      *place = x + h;
+      double plus = loss();
+      *place = x - h;
+      double minus = loss();
+      *place = x;
+      return (plus - minus) / (2 * h);
+    };
+    // Truncation falls with h * h, rounding grows with 1 / h: at 1e-6 it is about
+    // 1e-10 of a loss near 1.
+    for (double h : {1e-4, 1e-5, 1e-6}) {
+      double wide = central(h), narrow = central(h / 2);
+      slope = (4 * narrow - wide) / 3;
+      if (std::fabs(wide - narrow) <= 3e-7 * scale)
+        return true;
+    }
+    return false;
+  }
+
+  Row checkElements(const std::string &name, double *values, const double *gradient, int64_t count) {
+    Row row{name, count, 0, 0, 0};
+    double largest = 0;
+    for (int64_t i = 0; i < count; ++i)
+      largest = std::max(largest, std::fabs(gradient[i]));
+    if (largest == 0)
+      largest = 1;
+    // All of a small tensor, else elements spread over it.
+    const int wanted = 24;
+    int64_t stride = count <= wanted ? 1 : std::max<int64_t>(1, count / (2 * wanted) | 1);
+    for (int64_t i = 0; i < count && row.checked < wanted; i += stride) {
+      double slope = 0;
+      if (!differentiate(values + i, largest, slope)) {
+        ++row.kinks;
+        continue;
+      }
+      ++row.checked;
+      row.error = std::max(row.error, std::fabs(slope - gradient[i]) / largest);
+    }
+    return row;
+  }
+
+  Row checkParameter(const PersistentTensor &tensor, AlignedBuffer &gradients) {
+    return checkElements(tensor.name, parameter(tensor),
+                         gradients.as<double>() + tensor.offset / 8, tensor.bytes / 8);
+  }
+
+  Row checkInput(size_t argument) {
+    std::string name = entry.arguments[argument].name;
+    name.resize(name.size() - std::strlen("_gradient"));
+    size_t input = 0;
+    while (entry.arguments[input].name != name)
+      ++input;
+    std::vector<double> gradient(arguments.buffer(argument).as<double>(),
+                                 arguments.buffer(argument).as<double>() + arguments.buffer(argument).size() / 8);
+    return checkElements(name, arguments.buffer(input).as<double>(), gradient.data(), int64_t(gradient.size()));
+  }
+
+  void report() {
+    size_t width = 6;
+    for (const Row &row : rows)
+      width = std::max(width, row.name.size());
+    std::printf("%-*s  %9s  %7s  %5s  %10s\n", int(width), "tensor", "elements", "checked", "kinks", "error");
+    for (const Row &row : rows)
+      std::printf("%-*s  %9lld  %7d  %5d  %10.2e%s\n", int(width), row.name.c_str(), (long long)row.elements,
+                  row.checked, row.kinks, row.error, row.error < tolerance && row.checked ? "" : "  <--");
+  }
+
+  LiveModel &live;
+  const codegen::Program &program;
+  const codegen::Entry &entry;
+  SyntheticArguments arguments;
+  double tolerance;
+  int lossAt, gradsAt;
+  std::vector<unsigned char> saved;
+  std::vector<Row> rows;
+};
+
+} // namespace
+
+bool check(const CompilerOptions &given, Diagnostics &diagnostics) {
+  CompilerOptions options = given;
+  options.widen = true;
+  options.maxBatch = 4; // few samples, few kinks
+  auto live = LiveModel::make(options, diagnostics, /*seed=*/1);
+  if (!live)
+    return false;
+  if (live->entry("gradients") < 0) {
+    diagnostics.error({options.input, 0, 0, 1}, "the model has no loss, so that there is no gradient to check");
+    return false;
+  }
+  return GradientCheck(*live, 1e-6).run(diagnostics);
+}
+
+} // namespace fm::driver

@@ -1,0 +1,96 @@
+//===- LiveModel.cpp - A compiled model running in this process ----------------------===//
+
+#include "compiler/driver/LiveModel.h"
+
+#include "compiler/codegen/EmitProgram.h"
+#include "frontend/language/Reader.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+namespace fm::driver {
+
+AlignedBuffer::AlignedBuffer(size_t size) : bytes(size) {
+  size_t rounded = (size + FM_ALIGNMENT) / FM_ALIGNMENT * FM_ALIGNMENT;
+  pointer.reset(std::aligned_alloc(FM_ALIGNMENT, rounded));
+  std::memset(pointer.get(), 0, rounded);
+}
+
+/// What objects import: the runtime as linked into this program, and libm.
+static std::vector<std::pair<std::string, void *>> imports() {
+#define FM_IMPORT(NAME) {#NAME, reinterpret_cast<void *>(&NAME)}
+  using D = double (*)(double);
+  using F = float (*)(float);
+#define FM_MATH(NAME)                                                                   \
+  {#NAME, reinterpret_cast<void *>(static_cast<D>(&::NAME))},                           \
+  {#NAME "f", reinterpret_cast<void *>(static_cast<F>(&::NAME##f))}
+  return {FM_IMPORT(fm_bind), FM_IMPORT(fm_init), FM_IMPORT(fm_save), FM_IMPORT(fm_load),
+          FM_IMPORT(fm_message), FM_IMPORT(fm_set_parallel_for), FM_IMPORT(fm_get_tensor),
+          FM_IMPORT(fm_set_tensor), FM_IMPORT(fm_set_learning_rate), FM_IMPORT(fm_get_learning_rate),
+          FM_IMPORT(fm_set_step), FM_IMPORT(fm_get_step), FM_IMPORT(fm_set_seed),
+          FM_IMPORT(fm_step_begin), FM_IMPORT(fm_step_end), FM_IMPORT(fm_parallel_for),
+          FM_MATH(exp), FM_MATH(log), FM_MATH(tanh), FM_MATH(erf), FM_MATH(sqrt), FM_MATH(floor), FM_MATH(ceil),
+          {"pow", reinterpret_cast<void *>(static_cast<double (*)(double, double)>(&::pow))},
+          {"powf", reinterpret_cast<void *>(static_cast<float (*)(float, float)>(&::powf))}};
+#undef FM_MATH
+#undef FM_IMPORT
+}
+
+static bool compileInto(Compiler &compiler, Compiled &compiled) {
+  return compiler.lower() && compiler.generate(compiled);
+}
+
+std::unique_ptr<LiveModel> LiveModel::make(CompilerOptions options, Diagnostics &diagnostics, uint64_t seed) {
+  options.dispatch = true;
+  auto live = std::make_unique<LiveModel>();
+  Compiler compiler(options, diagnostics);
+  if (!compiler.read() || !compileInto(compiler, live->compiled) || !live->start(diagnostics, seed))
+    return nullptr;
+  return live;
+}
+
+std::unique_ptr<LiveModel> LiveModel::makeFromText(const std::string &text, CompilerOptions options,
+                                                   Diagnostics &diagnostics, uint64_t seed) {
+  options.dispatch = true;
+  auto live = std::make_unique<LiveModel>();
+  Compiler compiler(options, diagnostics);
+  if (!readModelText("test.fm", text, {}, compiler.recorder()) || !compileInto(compiler, live->compiled) ||
+      !live->start(diagnostics, seed))
+    return nullptr;
+  return live;
+}
+
+bool LiveModel::start(Diagnostics &diagnostics, uint64_t seed) {
+  std::string error = jit.load(compiled.object, imports());
+  auto *bind = reinterpret_cast<int (*)(fm_instance *, void *, size_t)>(jit.find(compiled.program.name + "_bind"));
+  dispatch = reinterpret_cast<decltype(dispatch)>(jit.find(codegen::dispatchSymbol(compiled.program)));
+  dispatchKernel = reinterpret_cast<decltype(dispatch)>(jit.find(codegen::dispatchKernelSymbol(compiled.program)));
+  if (error.empty() && (!bind || !dispatch || !dispatchKernel))
+    error = "internal error: the object lacks its functions";
+  if (error.empty()) {
+    memory = AlignedBuffer(size_t(compiled.program.persistentBytes + compiled.program.arenaBytes));
+    if (bind(&self, memory.data(), memory.size()) != FM_OK || fm_init(&self, seed) != FM_OK)
+      error = std::string("internal error: ") + fm_message(&self);
+  }
+  if (!error.empty())
+    diagnostics.error({}, error);
+  return error.empty();
+}
+
+int LiveModel::entry(const std::string &name) const {
+  for (size_t i = 0; i < compiled.program.entries.size(); ++i)
+    if (compiled.program.entries[i].name == name)
+      return int(i);
+  return -1;
+}
+
+int LiveModel::callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers) {
+  return dispatchKernel(&self, int32_t(kernel), n, pointers.data());
+}
+
+fm_status LiveModel::call(int entry, int64_t n, const std::vector<void *> &arguments) {
+  return fm_status(dispatch(&self, entry, n, arguments.data()));
+}
+
+} // namespace fm::driver

@@ -1,0 +1,192 @@
+//===- functions_test.cpp - Accuracy of the elementary functions ----------===//
+//
+// Every 127th f32 and the special values, against the C library in f64: at
+// most 4 ulp. f64 must be the C library's own.
+//
+//===----------------------------------------------------------------------===//
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+
+#include "tests/codegen/KernelBuilder.h"
+#include "tests/codegen/KernelHarness.h"
+
+using namespace fm::test;
+
+namespace {
+
+const int64_t chunk = 1 << 16;
+
+KernelSpec unaryKernel(Op op, ScalarType type) {
+  KernelBuilder k("f");
+  auto x = k.input("x", {fixed(chunk)}, true, type);
+  k.output("y", k.pointwise("y", {fixed(chunk)}, unary(op, x({index(0)}))),
+           true);
+  return k.spec;
+}
+
+float fromBits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+/// Distance in units of the last place of the exact result's f32 neighbourhood.
+double ulps(float got, double want) {
+  const float rounded = static_cast<float>(want);
+  if (std::isnan(want) || std::isnan(got))
+    return std::isnan(want) && std::isnan(got) ? 0 : 1e30;
+  if (std::isinf(rounded) || std::isinf(got))
+    return rounded == got                                      ? 0
+           : std::isinf(got) && std::fabs(want) > 3.4028230e38 ? 1
+                                                               : 1e30;
+  const double scale = std::fabs(rounded) < 1.17549435e-38f
+                           ? 1.4012985e-45
+                           : std::ldexp(1.0, std::ilogb(rounded) - 23);
+  return std::fabs(got - want) / scale;
+}
+
+void expectAccurate(Op op, double (*reference)(double)) {
+  RunnableKernel kernel(unaryKernel(op, ScalarType::F32), testTarget(false));
+  ASSERT_EQ(kernel.error, "");
+  std::vector<float> xs, ys(chunk);
+  for (float special :
+       {0.0f, -0.0f, 1.0f, -1.0f, std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity(),
+        std::numeric_limits<float>::quiet_NaN(), 1.4012985e-45f,
+        -1.4012985e-45f, 1.17549435e-38f, 3.4028235e38f, -3.4028235e38f,
+        88.72283f, 88.7229f, -87.3f, -103.9f, -104.1f})
+    xs.push_back(special);
+  double worst = 0;
+  float at = 0;
+  auto run = [&] {
+    if (xs.empty())
+      return;
+    const size_t used = xs.size();
+    xs.resize(chunk, 0.5f);
+    void *pointers[] = {xs.data(), ys.data()};
+    ASSERT_EQ(kernel(1, pointers), 0);
+    for (size_t i = 0; i < used; ++i) {
+      const double distance = ulps(ys[i], reference(xs[i]));
+      if (distance > worst) {
+        worst = distance;
+        at = xs[i];
+      }
+    }
+    xs.clear();
+  };
+  for (uint64_t bits = 0; bits < (1ull << 32); bits += 127) {
+    xs.push_back(fromBits(static_cast<uint32_t>(bits)));
+    if (xs.size() == static_cast<size_t>(chunk))
+      run();
+  }
+  run();
+  EXPECT_LE(worst, 4.0) << "at " << at;
+  std::printf("worst error: %.2f ulp\n", worst);
+}
+
+TEST(Functions, Exp) { expectAccurate(Op::Exp, std::exp); }
+TEST(Functions, Log) { expectAccurate(Op::Log, std::log); }
+TEST(Functions, Tanh) { expectAccurate(Op::Tanh, std::tanh); }
+TEST(Functions, Erf) { expectAccurate(Op::Erf, std::erf); }
+
+TEST(Functions, Pow) {
+  KernelBuilder k("f");
+  auto x = k.input("x", {fixed(chunk)}, true),
+       y = k.input("y", {fixed(chunk)}, true);
+  k.output("z",
+           k.pointwise("z", {fixed(chunk)},
+                       binary(Op::Pow, x({index(0)}), y({index(0)}))),
+           true);
+  RunnableKernel kernel(k.spec, testTarget(false));
+  ASSERT_EQ(kernel.error, "");
+  const float inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> special = {
+      0.0f,        -0.0f, 1.0f,        -1.0f,       2.0f,   -2.0f,
+      0.5f,        -0.5f, 3.0f,        -3.0f,       1e-40f, inf,
+      -inf,        NAN,   1e30f,       16777217.0f, 1.5f,   -1.5f,
+      33554432.0f, -7.0f, 0.99999994f, 1.0000001f};
+  std::vector<float> xs, ys, zs(chunk);
+  for (float a : special)
+    for (float b : special) {
+      xs.push_back(a);
+      ys.push_back(b);
+    }
+  uint32_t state = 1;
+  auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 1; };
+  while (xs.size() < static_cast<size_t>(chunk)) {
+    const float a = std::ldexp(1.0f + (next() & 0x7fffff) * 0x1p-23f,
+                               int(next() >> 8) % 20 - 10);
+    const double range = 120 / std::fmax(1.0, std::fabs(std::log2(a)));
+    xs.push_back(a);
+    ys.push_back(static_cast<float>((next() * 0x1p-31 * 2 - 1) * range));
+  }
+  void *pointers[] = {xs.data(), ys.data(), zs.data()};
+  ASSERT_EQ(kernel(1, pointers), 0);
+  for (int64_t i = 0; i < chunk; ++i)
+    ASSERT_LE(ulps(zs[i], std::pow(double(xs[i]), double(ys[i]))), 4.0)
+        << "pow(" << xs[i] << ", " << ys[i] << ") = " << zs[i];
+}
+
+TEST(Functions, DoublesAreTheLibrarys) {
+  struct {
+    Op op;
+    double (*reference)(double);
+  } cases[] = {{Op::Exp, std::exp},
+               {Op::Log, std::log},
+               {Op::Tanh, std::tanh},
+               {Op::Erf, std::erf}};
+  for (const auto &c : cases) {
+    RunnableKernel kernel(unaryKernel(c.op, ScalarType::F64),
+                          testTarget(false));
+    ASSERT_EQ(kernel.error, "");
+    std::vector<double> xs(chunk), ys(chunk);
+    for (int64_t i = 0; i < chunk; ++i)
+      xs[i] = (i - chunk / 3) * 1e-3;
+    void *pointers[] = {xs.data(), ys.data()};
+    ASSERT_EQ(kernel(1, pointers), 0);
+    for (int64_t i = 0; i < chunk; ++i)
+      ASSERT_TRUE(ys[i] == c.reference(xs[i]) ||
+                  (std::isnan(ys[i]) && std::isnan(c.reference(xs[i]))));
+  }
+}
+
+TEST(Functions, MaxAndMinPropagateNan) {
+  KernelBuilder k("f");
+  const std::vector<Extent> domain{fixed(32)};
+  auto x = k.input("x", domain, true), y = k.input("y", domain, true);
+  X a = x({index(0)}), b = y({index(0)});
+  k.output("max", k.pointwise("a", domain, max(a, b)), true);
+  k.output("min", k.pointwise("b", domain, min(a, b)), true);
+  k.output("relu", k.pointwise("c", domain, relu(a)), true);
+  k.output("relu2",
+           k.pointwise("d", domain, max(number(ScalarType::F32, 0), a)), true);
+  RunnableKernel kernel(k.spec, testTarget(false));
+  ASSERT_EQ(kernel.error, "");
+  std::vector<float> xs(32), ys(32), r[4];
+  for (int i = 0; i < 32; ++i) {
+    xs[i] = i % 3 == 0 ? NAN : i - 16.0f;
+    ys[i] = i % 4 == 1 ? NAN : 3.0f;
+  }
+  for (auto &v : r)
+    v.resize(32);
+  void *pointers[] = {xs.data(),   ys.data(),   r[0].data(),
+                      r[1].data(), r[2].data(), r[3].data()};
+  ASSERT_EQ(kernel(1, pointers), 0);
+  for (int i = 0; i < 32; ++i) {
+    const bool nan = i % 3 == 0 || i % 4 == 1;
+    EXPECT_EQ(std::isnan(r[0][i]), nan) << i;
+    EXPECT_EQ(std::isnan(r[1][i]), nan) << i;
+    EXPECT_EQ(std::isnan(r[2][i]), i % 3 == 0) << i;
+    EXPECT_EQ(std::isnan(r[3][i]), i % 3 == 0) << i;
+    if (!nan) {
+      EXPECT_EQ(r[0][i], std::fmax(xs[i], ys[i]));
+      EXPECT_EQ(r[1][i], std::fmin(xs[i], ys[i]));
+    }
+  }
+}
+
+} // namespace
