@@ -16,6 +16,7 @@
 #include "compiler/driver/Pipeline.h"
 #include "frontend/language/Reader.h"
 #include "frontend/recorder/RecorderImpl.h"
+#include "frontend/recorder/WriteFm.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/IR/Module.h"
@@ -152,7 +153,13 @@ bool Compiler::emitText(std::string &text) {
     return true;
   }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;
-  if (stage != "fm" && !lower(stage))
+  if (stage == "fm")
+    return step("write", [&] {
+      auto written = writeFm(recorded->impl().model);
+      text = written.value_or("");
+      return written.has_value();
+    });
+  if (stage != "model" && !lower(stage))
     return false;
   llvm::raw_string_ostream out(text);
   recorded->impl().module().print(out);
