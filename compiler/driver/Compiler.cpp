@@ -33,7 +33,11 @@ Compiler::Compiler(const CompilerOptions &options, Diagnostics &diagnostics)
 }
 Compiler::~Compiler() = default;
 
-void Compiler::adopt(std::unique_ptr<Recorder> other) { recorded = std::move(other); }
+void Compiler::adopt(std::unique_ptr<Recorder> other) {
+  recorded = std::move(other);
+  adopted = true;
+}
+std::unique_ptr<Recorder> Compiler::release() { return std::move(recorded); }
 
 /// Times a step, and turns what MLIR reports in it into our diagnostics.
 template <typename Function> bool Compiler::step(const char *name, Function &&function) {
@@ -57,6 +61,8 @@ template <typename Function> bool Compiler::step(const char *name, Function &&fu
 }
 
 bool Compiler::read() {
+  if (adopted)
+    return true;
   std::vector<Override> overrides;
   for (const std::string &define : options.defines) {
     auto parsed = parseOverride(define, diagnostics);
