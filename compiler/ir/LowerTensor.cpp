@@ -188,6 +188,8 @@ static Value lowerReduction(Operation *op, LoweringContext &context, ArrayRef<in
   Location loc = op->getLoc();
   auto x = cast<RankedTensorType>(op->getOperand(0).getType());
   auto axes = *normalizeAxes(std::nullopt, "", axis, x.getRank());
+  if (axes.empty()) // of a scalar
+    return context.operands[0];
   SmallVector<int64_t> shape;
   SmallVector<AffineExpr> kept;
   SmallVector<utils::IteratorType> iterators;
@@ -323,6 +325,15 @@ FM_LOWER(SliceOp) {
   auto type = cast<RankedTensorType>(getType());
   int64_t axis = getAxis() < 0 ? getAxis() + x.getRank() : getAxis();
   int64_t begin = getBegin() < 0 ? getBegin() + x.getDimSize(axis) : getBegin();
+  // A map says by a plain dimension that the loop runs over all of it: the first
+  // elements are read at computed positions.
+  if (begin == 0 && getStep() == 1 && type.getDimSize(axis) != x.getDimSize(axis))
+    return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
+      SmallVector<Value> indices;
+      for (int64_t i = 0; i < x.getRank(); ++i)
+        indices.push_back(at.dim(i));
+      return at.load(context.operands[0], indices);
+    })};
   SmallVector<AffineExpr> exprs;
   for (int64_t i = 0; i < x.getRank(); ++i) {
     AffineExpr d = context.builder.getAffineDimExpr(i);
