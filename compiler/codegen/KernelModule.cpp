@@ -233,6 +233,12 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   if (llvm::verifyModule(*module, &stream))
     return fail(problems);
   optimise(*module, *machine, target.optLevel, false);
+  // "Buffers of different names are disjoint" holds within a kernel only: the
+  // next one, inlined beside it, finds in `in0` what this one stored in `out0`.
+  for (llvm::Function &function : *module)
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : block)
+        instruction.setMetadata(llvm::LLVMContext::MD_tbaa, nullptr);
   return module;
 }
 
