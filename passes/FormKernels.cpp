@@ -12,6 +12,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <set>
+
 using namespace mlir;
 
 namespace fm::passes {
@@ -48,11 +50,27 @@ bool isWindow(linalg::GenericOp op) {
   return false;
 }
 
+/// Whether the body only chooses which element to take: one read, at indices
+/// computed from the loops.
+bool onlyMoves(Block &body) {
+  int reads = 0;
+  for (Operation &inner : body.without_terminator()) {
+    if (isa<tensor::ExtractOp>(inner))
+      ++reads;
+    else if (inner.getNumResults() != 1 || !inner.getResult(0).getType().isIndex())
+      return false;
+  }
+  Value yielded = body.getTerminator()->getOperand(0);
+  if (auto extract = yielded.getDefiningOp<tensor::ExtractOp>())
+    return reads == 1;
+  return reads == 0 && isa<BlockArgument>(yielded);
+}
+
 FusionNode::Copy copyOf(linalg::GenericOp op) {
   if (op.getNumReductionLoops() != 0)
     return FusionNode::Copy::Never;
   Block &body = *op.getBody();
-  if (isa<BlockArgument>(body.getTerminator()->getOperand(0)) && body.getOperations().size() == 1)
+  if (onlyMoves(body))
     return FusionNode::Copy::Free;
   // A few operations without a function call or a computed read, on few tensors.
   int cost = 0;
@@ -85,33 +103,34 @@ public:
 
   unsigned run() {
     ownResults();
-    collect();
-    auto anti = antiDependences();
-    std::vector<std::pair<int, int>> violated;
-    Partition result = partition(nodes, fuse, anti, violated);
-    if (!violated.empty()) {
-      // An update that must come before a reader goes by way of a copy.
-      detach(violated);
-      nodes.clear();
-      ops.clear();
-      numberOf.clear();
-      violated.clear();
+    Partition result;
+    for (;;) {
       collect();
+      std::vector<std::pair<int, int>> violated;
       result = partition(nodes, fuse, antiDependences(), violated);
-      assert(violated.empty() && "a copy at the end has no later reader");
+      auto late = overwrittenTooEarly(result);
+      for (auto [reader, writer] : violated)
+        late.insert(ops[writer]);
+      if (late.empty())
+        break;
+      // An update that somebody reads too late for goes by way of a copy.
+      detach(late);
     }
     build(result);
     return result.kernels.size();
   }
 
 private:
-  /// Every returned value becomes a generic's result of its own.
+  /// Every returned value becomes a generic's result of its own; what replaces a
+  /// persistent tensor is that result itself, not a view of it.
   void ownResults() {
     auto ret = cast<func::ReturnOp>(function.getBody().front().getTerminator());
     llvm::SmallPtrSet<void *, 8> claimed;
     for (OpOperand &operand : ret->getOpOperands()) {
       Value root = viewRoot(operand.get());
-      if (!root.getDefiningOp<linalg::GenericOp>() || !claimed.insert(root.getAsOpaquePointer()).second)
+      bool persistent = isPersistent(resultBinding(function, operand.getOperandNumber()).getKind());
+      if (!root.getDefiningOp<linalg::GenericOp>() || (persistent && root != operand.get()) ||
+          !claimed.insert(root.getAsOpaquePointer()).second)
         operand.set(copyBefore(ret, operand.get()));
     }
   }
@@ -130,6 +149,9 @@ private:
   }
 
   void collect() {
+    nodes.clear();
+    ops.clear();
+    numberOf.clear();
     ShapeClasses classes;
     for (auto op : function.getBody().front().getOps<linalg::GenericOp>()) {
       int number = int(ops.size());
@@ -153,6 +175,7 @@ private:
       });
       for (Value result : op.getResults())
         node.returned |= feedsView(result);
+      node.apart = apart.contains(op);
       nodes.push_back(std::move(node));
     }
   }
@@ -172,26 +195,76 @@ private:
     });
   }
 
-  /// Readers of a persistent tensor, and the op whose result replaces it.
-  std::vector<std::pair<int, int>> antiDependences() {
-    std::vector<std::pair<int, int>> result;
-    auto ret = function.getBody().front().getTerminator();
+  /// Calls `visit` with each persistent tensor that is overwritten, and the op
+  /// whose result replaces it.
+  void forEachUpdate(llvm::function_ref<void(BlockArgument, linalg::GenericOp)> visit) {
     llvm::StringMap<BlockArgument> arguments;
     for (BlockArgument argument : function.getArguments()) {
       auto binding = argumentBinding(function, argument.getArgNumber());
       if (binding && isPersistent(binding.getKind()))
         arguments[binding.getName()] = argument;
     }
-    for (auto [i, value] : llvm::enumerate(ret->getOperands())) {
+    for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
       auto binding = resultBinding(function, i);
-      if (!isPersistent(binding.getKind()) || !arguments.count(binding.getName()))
-        continue;
-      auto writer = viewRoot(value).getDefiningOp<linalg::GenericOp>();
-      for (linalg::GenericOp reader : readersOf(arguments[binding.getName()]))
+      if (isPersistent(binding.getKind()) && arguments.count(binding.getName()))
+        visit(arguments[binding.getName()], value.getDefiningOp<linalg::GenericOp>());
+    }
+  }
+
+  /// Readers of a persistent tensor, and the op whose result replaces it.
+  std::vector<std::pair<int, int>> antiDependences() {
+    std::vector<std::pair<int, int>> result;
+    forEachUpdate([&](BlockArgument tensor, linalg::GenericOp writer) {
+      for (linalg::GenericOp reader : readersOf(tensor))
         if (reader != writer)
           result.push_back({numberOf[reader], numberOf[writer]});
-    }
+    });
     return result;
+  }
+
+  /// Updates in a kernel that reads the tensor other than at the very element
+  /// that it overwrites.
+  llvm::SetVector<Operation *> overwrittenTooEarly(const Partition &result) {
+    llvm::SetVector<Operation *> late;
+    forEachUpdate([&](BlockArgument tensor, linalg::GenericOp writer) {
+      auto contains = [&](const std::vector<int> &kernel, Operation *op) {
+        return llvm::is_contained(kernel, numberOf.lookup(op));
+      };
+      const auto &kernel = *llvm::find_if(
+          result.kernels, [&](const auto &kernel) { return contains(kernel, writer); });
+      for (linalg::GenericOp reader : readersOf(tensor))
+        if (contains(kernel, reader)) {
+          DenseSet<Operation *> seen;
+          if (!isReadInStep(tensor, reader, kernel, seen))
+            late.insert(writer);
+        }
+    });
+    return late;
+  }
+
+  /// Whether what `reader` makes of its own element of `value` is used at that
+  /// element only, throughout the kernel.
+  bool isReadInStep(Value value, linalg::GenericOp reader, ArrayRef<int> kernel,
+                    DenseSet<Operation *> &seen) {
+    if (reader.getNumReductionLoops() != 0)
+      return false;
+    unsigned reads = 0;
+    for (OpOperand *input : reader.getDpsInputOperands())
+      if (input->get() == value) {
+        ++reads;
+        if (!reader.getMatchingIndexingMap(input).isIdentity())
+          return false;
+      }
+    if (reads == 0) // through a view, or by tensor.extract
+      return false;
+    if (!seen.insert(reader).second)
+      return true;
+    for (Value result : reader->getResults())
+      for (linalg::GenericOp next : readersOf(result))
+        if (llvm::is_contained(kernel, numberOf.lookup(next)) &&
+            !isReadInStep(result, next, kernel, seen))
+          return false;
+    return true;
   }
 
   SmallVector<linalg::GenericOp> readersOf(Value value) {
@@ -210,14 +283,13 @@ private:
     return result;
   }
 
-  void detach(ArrayRef<std::pair<int, int>> violated) {
+  void detach(const llvm::SetVector<Operation *> &writers) {
     auto ret = function.getBody().front().getTerminator();
-    DenseSet<Operation *> writers;
-    for (auto [reader, writer] : violated)
-      writers.insert(ops[writer]);
     for (OpOperand &operand : ret->getOpOperands())
-      if (writers.contains(viewRoot(operand.get()).getDefiningOp()))
+      if (writers.contains(operand.get().getDefiningOp())) {
         operand.set(copyBefore(ret, operand.get()));
+        apart.insert(operand.get().getDefiningOp());
+      }
   }
 
   //===--------------------------------------------------------------------===//
@@ -228,6 +300,10 @@ private:
     Block &block = function.getBody().front();
     OpBuilder builder(block.getTerminator());
     copied = result.copied;
+    kernelsWith.assign(ops.size(), 0);
+    for (const auto &members : result.kernels)
+      for (int number : members)
+        ++kernelsWith[number];
     IRMapping mapping; // from the old op's values to kernel results and views
     for (BlockArgument argument : block.getArguments())
       mapping.map(argument, argument);
@@ -299,7 +375,9 @@ private:
       for (Value result : ops[number]->getResults())
         // Unfused, a kernel has no scratch: all results lie in the arena.
         if (!fuse || llvm::any_of(result.getUsers(), [&](Operation *user) {
-              return !inside.contains(function.getBody().front().findAncestorOpInBlock(*user));
+              user = function.getBody().front().findAncestorOpInBlock(*user);
+              // Another kernel may have a copy of the user.
+              return !inside.contains(user) || kernelsWith[numberOf.lookup(user)] > 1;
             }))
           results.push_back(result);
     }
@@ -362,8 +440,10 @@ private:
   std::vector<FusionNode> nodes;
   SmallVector<linalg::GenericOp> ops;
   DenseMap<Operation *, int> numberOf;
+  DenseSet<Operation *> apart; ///< copies that run after everything else
   DenseSet<Operation *> made;
   std::vector<bool> copied;
+  std::vector<int> kernelsWith; ///< an op: how many kernels hold it
 };
 
 struct FormKernels : impl::FmFormKernelsBase<FormKernels> {

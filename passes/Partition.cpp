@@ -17,16 +17,16 @@ using Access = FusionNode::Access;
 class Partitioner {
 public:
   Partitioner(const std::vector<FusionNode> &nodes, bool fuse)
-      : nodes(nodes), fuse(fuse), groupOf(nodes.size(), -1), consumers(nodes.size()) {
-    for (int v = 0; v < int(nodes.size()); ++v)
-      for (const auto &edge : nodes[v].inputs)
-        consumers[edge.producer].push_back(v);
+      : nodes(nodes), fuse(fuse), groupOf(nodes.size(), -1),
+        copied(nodes.size()), inputs(nodes.size()), consumers(nodes.size()) {
+    findCopied();
+    findInputs();
   }
 
   Partition run(const std::vector<std::pair<int, int>> &mustPrecede,
                 std::vector<std::pair<int, int>> &violated) {
     for (int v = 0; v < int(nodes.size()); ++v)
-      if (!isCopied(v))
+      if (!copied[v])
         place(v);
     return order(mustPrecede, violated);
   }
@@ -41,45 +41,61 @@ private:
     bool dead = false;        ///< merged into another
   };
 
-  /// Whether every consumer gets its own copy of v.
-  bool isCopied(int v) const {
-    const FusionNode &node = nodes[v];
-    if (!fuse || node.returned || node.copy == Copy::Never || consumers[v].empty())
-      return false;
-    if (node.copy == Copy::Free)
-      return true;
-    return std::none_of(consumers[v].begin(), consumers[v].end(), [&](int c) {
-      return nodes[c].kind == Kind::Contraction ||
-             // A copied consumer may itself end up in a contraction.
-             (nodes[c].copy == Copy::Free && isCopied(c));
-    });
+  /// Which nodes every consumer gets its own copy of.
+  void findCopied() {
+    std::vector<std::vector<int>> readers(nodes.size());
+    for (int v = 0; v < int(nodes.size()); ++v)
+      for (const auto &edge : nodes[v].inputs)
+        readers[edge.producer].push_back(v);
+    for (int v = int(nodes.size()) - 1; v >= 0; --v) {
+      const FusionNode &node = nodes[v];
+      if (!fuse || node.returned || node.apart || node.copy == Copy::Never || readers[v].empty())
+        continue;
+      copied[v] = std::none_of(readers[v].begin(), readers[v].end(), [&](int c) {
+        if (nodes[c].apart)
+          return true;
+        return node.copy != Copy::Free &&
+               (nodes[c].kind == Kind::Contraction ||
+                // A copied consumer may itself end up in a contraction.
+                (nodes[c].copy == Copy::Free && copied[c]));
+      });
+    }
   }
 
-  /// Producers as seen through copies.
-  std::vector<FusionNode::Edge> effectiveInputs(int v) const {
-    std::vector<FusionNode::Edge> result;
-    for (const auto &edge : nodes[v].inputs) {
-      if (!isCopied(edge.producer)) {
-        result.push_back(edge);
-        continue;
+  /// Producers and consumers as seen through copies, each way of reading once.
+  void findInputs() {
+    for (int v = 0; v < int(nodes.size()); ++v) {
+      auto add = [&](int producer, Access access) {
+        for (const auto &known : inputs[v])
+          if (known.producer == producer && known.access == access)
+            return;
+        inputs[v].push_back({producer, access});
+      };
+      for (const auto &edge : nodes[v].inputs) {
+        if (!copied[edge.producer])
+          add(edge.producer, edge.access);
+        else
+          for (const auto &inner : inputs[edge.producer])
+            add(inner.producer, edge.access == Access::Identity ? inner.access : Access::Other);
       }
-      for (auto inner : effectiveInputs(edge.producer))
-        result.push_back({inner.producer,
-                          edge.access == Access::Identity ? inner.access : Access::Other});
+      if (!copied[v])
+        for (const auto &edge : inputs[v])
+          if (consumers[edge.producer].empty() || consumers[edge.producer].back() != v)
+            consumers[edge.producer].push_back(v);
     }
-    return result;
-  }
-  std::vector<int> effectiveConsumers(int v) const {
-    std::vector<int> result;
-    for (int c : consumers[v]) {
-      if (!isCopied(c)) {
-        result.push_back(c);
-        continue;
+    // The consumers of copies, for what must precede them.
+    for (int v = int(nodes.size()) - 1; v >= 0; --v)
+      for (const auto &edge : nodes[v].inputs) {
+        if (!copied[edge.producer])
+          continue;
+        auto &list = consumers[edge.producer];
+        if (copied[v])
+          list.insert(list.end(), consumers[v].begin(), consumers[v].end());
+        else
+          list.push_back(v);
+        std::sort(list.begin(), list.end());
+        list.erase(std::unique(list.begin(), list.end()), list.end());
       }
-      auto inner = effectiveConsumers(c);
-      result.insert(result.end(), inner.begin(), inner.end());
-    }
-    return result;
   }
 
   /// Whether a way leads from group `from` to group `to`, not counting a direct
@@ -91,7 +107,7 @@ private:
       int g = work.back();
       work.pop_back();
       for (int v : groups[g].members)
-        for (int c : effectiveConsumers(v)) {
+        for (int c : consumers[v]) {
           int next = groupOf[c];
           if (next < 0 || next == g || !seen.insert(next).second)
             continue;
@@ -103,14 +119,13 @@ private:
     return false;
   }
 
-  /// v can join g if none of its other producers depends on g.
+  /// v can join g if it reads g's results at its own place only, and if none of
+  /// its other producers depends on g.
   bool joins(int v, int g) const {
-    for (const auto &edge : effectiveInputs(v)) {
+    return std::all_of(inputs[v].begin(), inputs[v].end(), [&](const auto &edge) {
       int other = groupOf[edge.producer];
-      if (other != g && reaches(g, other))
-        return false;
-    }
-    return true;
+      return other == g ? edge.access == Access::Identity : !reaches(g, other);
+    });
   }
 
   int newGroup(int v) {
@@ -125,7 +140,7 @@ private:
   }
 
   void place(int v) {
-    if (!fuse) {
+    if (!fuse || nodes[v].apart) {
       newGroup(v);
       return;
     }
@@ -141,11 +156,11 @@ private:
   /// latest anchored group first, since its result is then never stored.
   void placePointwise(int v) {
     int best = -1;
-    for (const auto &edge : effectiveInputs(v)) {
+    for (const auto &edge : inputs[v]) {
       if (edge.access != Access::Identity)
         continue;
       int g = groupOf[edge.producer];
-      if (groups[g].results != nodes[v].results || nodes[edge.producer].results != nodes[v].results ||
+      if (nodes[edge.producer].apart || groups[g].results != nodes[v].results || nodes[edge.producer].results != nodes[v].results ||
           !joins(v, g))
         continue;
       if (best < 0 || groups[g].anchored > groups[best].anchored ||
@@ -160,17 +175,16 @@ private:
 
   /// Pooling right behind a convolution whose result nobody else reads.
   bool joinContraction(int v) {
-    auto inputs = effectiveInputs(v);
-    if (inputs.size() != 1)
+    if (inputs[v].size() != 1)
       return false;
-    int u = inputs.front().producer, g = groupOf[u];
+    int u = inputs[v].front().producer, g = groupOf[u];
     Group &group = groups[g];
-    if (!group.contraction || group.windowed || nodes[u].returned ||
-        effectiveConsumers(u).size() != 1 || nodes[u].results != group.results)
+    if (!group.contraction || group.windowed || nodes[u].returned || nodes[u].apart ||
+        consumers[u].size() != 1 || nodes[u].results != group.results)
       return false;
     // Only u leaves the group: every other member stays inside.
     for (int member : group.members)
-      for (int c : effectiveConsumers(member))
+      for (int c : consumers[member])
         if (groupOf[c] != g && !(member == u && c == v))
           return false;
     for (int member : group.members)
@@ -187,15 +201,15 @@ private:
     int g = newGroup(v);
     if (nodes[v].kind != Kind::Reduction)
       return;
-    for (const auto &edge : effectiveInputs(v)) {
+    for (const auto &edge : inputs[v]) {
       int p = groupOf[edge.producer];
       if (p == g || groups[p].anchored || edge.access != Access::Identity ||
-          groups[p].results != nodes[v].loops)
+          groups[p].results != nodes[v].loops || !joins(v, p))
         continue;
       bool alone = true;
       for (int member : groups[p].members) {
-        alone &= !nodes[member].returned;
-        for (int c : effectiveConsumers(member))
+        alone &= !nodes[member].returned && !nodes[member].apart;
+        for (int c : consumers[member])
           alone &= c == v || groupOf[c] == p;
       }
       if (!alone)
@@ -214,7 +228,7 @@ private:
     for (int v = 0; v < int(nodes.size()); ++v) {
       if (groupOf[v] < 0)
         continue;
-      for (int c : effectiveConsumers(v))
+      for (int c : consumers[v])
         if (groupOf[c] != groupOf[v])
           after[groupOf[v]].insert(groupOf[c]);
     }
@@ -235,8 +249,8 @@ private:
     for (auto [reader, writer] : mustPrecede) {
       int w = groupOf[writer];
       std::vector<int> readers = {reader};
-      if (isCopied(reader))
-        readers = effectiveConsumers(reader);
+      if (copied[reader])
+        readers = consumers[reader];
       for (int r : readers) {
         int from = groupOf[r];
         if (from == w)
@@ -259,8 +273,7 @@ private:
       if (!groups[g].dead && missing[g] == 0)
         ready.insert(key(g));
     Partition result;
-    for (int v = 0; v < int(nodes.size()); ++v)
-      result.copied.push_back(isCopied(v));
+    result.copied = copied;
     while (!ready.empty()) {
       int g = ready.begin()->second;
       ready.erase(ready.begin());
@@ -276,15 +289,19 @@ private:
   }
 
   void addWithCopies(int v, std::set<int> &members) {
-    members.insert(v);
+    if (!members.insert(v).second)
+      return;
     for (const auto &edge : nodes[v].inputs)
-      if (isCopied(edge.producer))
+      if (copied[edge.producer])
         addWithCopies(edge.producer, members);
   }
 
   const std::vector<FusionNode> &nodes;
   bool fuse;
   std::vector<int> groupOf;
+  std::vector<bool> copied; ///< whether every consumer gets its own copy
+  // As seen through copies:
+  std::vector<std::vector<FusionNode::Edge>> inputs;
   std::vector<std::vector<int>> consumers;
   std::vector<Group> groups;
 };

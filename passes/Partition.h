@@ -36,6 +36,7 @@ struct FusionNode {
   int loops = 0;
   int results = 0;
   bool returned = false; ///< its result leaves the function
+  bool apart = false;    ///< a kernel of its own, which holds no copies
   std::vector<Edge> inputs;
 };
 

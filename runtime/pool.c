@@ -30,7 +30,7 @@
 
 enum {
   SpinNanoseconds = 200000, /* how long a thread looks before it sleeps */
-  YieldNanoseconds = 5000,  /* how long before it lets others have the core */
+  YieldNanoseconds = 20000, /* how long before it lets others have the core */
   MaxThreads = 1024
 };
 

@@ -255,26 +255,43 @@ private:
     builder.CreateRet(builder.CreateCall(end, {instance, int32(index), error}));
   }
 
-  /// A switch over the entries, with arguments from an array.
-  void emitDispatch() {
-    Function *function = define("dispatch", i32, {ptr, i32, i64, ptr});
+  /// A function that calls one of `count` functions with arguments from an array.
+  void emitSwitch(const std::string &name, size_t count,
+                  function_ref<Value *(size_t, Function *, function_ref<Value *(size_t)>)> call) {
+    Function *function = define(name, i32, {ptr, i32, i64, ptr});
     auto *none = BasicBlock::Create(context, "none", function);
     auto *choice = builder.CreateSwitch(function->getArg(1), none);
-    for (size_t i = 0; i < program.entries.size(); ++i) {
-      const Entry &entry = program.entries[i];
-      auto *block = BasicBlock::Create(context, entry.name, function);
+    for (size_t i = 0; i < count; ++i) {
+      auto *block = BasicBlock::Create(context, "", function);
       choice->addCase(builder.getInt32(i), block);
       builder.SetInsertPoint(block);
-      SmallVector<Value *> arguments = {function->getArg(0)};
-      if (entry.takesSamples)
-        arguments.push_back(function->getArg(2));
-      for (size_t k = 0; k < entry.arguments.size(); ++k)
-        arguments.push_back(
-            builder.CreateLoad(ptr, builder.CreateConstInBoundsGEP1_64(ptr, function->getArg(3), k)));
-      builder.CreateRet(builder.CreateCall(module->getFunction(program.name + "_" + entry.name), arguments));
+      builder.CreateRet(call(i, function, [&](size_t k) -> Value * {
+        return builder.CreateLoad(ptr, builder.CreateConstInBoundsGEP1_64(ptr, function->getArg(3), k));
+      }));
     }
     builder.SetInsertPoint(none);
     builder.CreateRet(int32(FM_ERROR_INTERNAL));
+  }
+
+  void emitDispatch() {
+    emitSwitch("dispatch", program.entries.size(),
+               [&](size_t i, Function *function, function_ref<Value *(size_t)> load) {
+                 const Entry &entry = program.entries[i];
+                 SmallVector<Value *> arguments = {function->getArg(0)};
+                 if (entry.takesSamples)
+                   arguments.push_back(function->getArg(2));
+                 for (size_t k = 0; k < entry.arguments.size(); ++k)
+                   arguments.push_back(load(k));
+                 return builder.CreateCall(module->getFunction(program.name + "_" + entry.name), arguments);
+               });
+    emitSwitch("dispatch_kernel", program.kernels.size(),
+               [&](size_t i, Function *function, function_ref<Value *(size_t)> load) {
+                 const KernelSpec &spec = program.kernels[i];
+                 SmallVector<Value *> arguments = {function->getArg(0), function->getArg(2)};
+                 for (size_t k = 0; k < spec.inputs.size() + spec.outputs.size(); ++k)
+                   arguments.push_back(load(k));
+                 return builder.CreateCall(module->getFunction(spec.name), arguments);
+               });
   }
 
   const Program &program;
@@ -303,6 +320,7 @@ std::vector<std::string> publicSymbols(const Program &program) {
 }
 
 std::string dispatchSymbol(const Program &program) { return program.name + "_dispatch"; }
+std::string dispatchKernelSymbol(const Program &program) { return program.name + "_dispatch_kernel"; }
 
 std::unique_ptr<Module> emitProgram(const Program &program, LLVMContext &context, const std::string &triple,
                                     bool dispatch) {

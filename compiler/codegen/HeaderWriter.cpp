@@ -124,8 +124,9 @@ private:
   void common() {
     auto declare = [&](const std::string &comment, const std::string &result, const std::string &function,
                        const std::string &arguments) {
-      out << "/* " << comment << " */\n"
-          << result << " " << name << "_" << function << "(" << name << " *" << self
+      if (!comment.empty())
+        out << "/* " << comment << " */\n";
+      out << result << (result.back() == '*' ? "" : " ") << name << "_" << function << "(" << name << " *" << self
           << (arguments.empty() ? "" : ", ") << arguments << ");\n";
     };
     declare("Uses the caller's memory: " + macro + "_MEMORY_BYTES bytes, aligned to 64.", "fm_status", "bind",

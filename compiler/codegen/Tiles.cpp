@@ -327,6 +327,9 @@ private:
       if (contiguous)
         live = std::max(live, count);
     }
+    // A gather is some forty instructions: no large tiles of those.
+    if (gathers > 0 && vectors > 12)
+      return std::numeric_limits<double>::infinity();
     const int64_t registers = machine.vectorRegisters;
     if (accumulators + std::min<int64_t>(live, 4) + 1 > registers)
       return std::numeric_limits<double>::infinity();

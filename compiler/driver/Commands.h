@@ -10,6 +10,19 @@ namespace fm::driver {
 /// `fmc show`: the layer table, parameters, memory, on standard output.
 bool show(const CompilerOptions &options, Diagnostics &diagnostics);
 
+/// `fmc check`: gradients of the compiled model, in f64, against finite
+/// differences; a table on standard output. False if one is off.
+bool check(const CompilerOptions &options, Diagnostics &diagnostics);
+
+struct BenchOptions {
+  int threads = 1;      ///< that run kernels
+  bool kernels = false; ///< a line for each kernel
+  double seconds = 1;   ///< to measure each entry
+};
+
+/// `fmc bench`: times on made-up data, on standard output.
+bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics &diagnostics);
+
 } // namespace fm::driver
 
 #endif // FM_COMPILER_DRIVER_COMMANDS_H

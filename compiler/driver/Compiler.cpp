@@ -30,6 +30,7 @@ namespace fm::driver {
 Compiler::Compiler(const CompilerOptions &options, Diagnostics &diagnostics)
     : options(options), diagnostics(diagnostics), recorded(std::make_unique<Recorder>(diagnostics)) {
   recorded->impl().widen = options.widen;
+  recorded->impl().maxBatch = options.maxBatch;
 }
 Compiler::~Compiler() = default;
 
@@ -93,6 +94,15 @@ bool Compiler::makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOp
   });
 }
 
+bool Compiler::collect(codegen::Program &program) {
+  Compiled result;
+  std::vector<ir::KernelOp> kernelOps;
+  if (!makeProgram(result, kernelOps))
+    return false;
+  program = std::move(result.program);
+  return true;
+}
+
 bool Compiler::generate(Compiled &result) {
   std::vector<ir::KernelOp> kernelOps;
   if (!makeProgram(result, kernelOps))
@@ -102,7 +112,8 @@ bool Compiler::generate(Compiled &result) {
       codegen::emitProgram(result.program, emitter.context(), result.target.triple, options.dispatch));
   auto visible = codegen::publicSymbols(result.program);
   if (options.dispatch)
-    visible.push_back(codegen::dispatchSymbol(result.program));
+    visible.insert(visible.end(), {codegen::dispatchSymbol(result.program),
+                                   codegen::dispatchKernelSymbol(result.program)});
   std::vector<codegen::CompiledKernel> kernels;
   bool ok = step("codegen", [&] {
     if (options.backend == "reference") {

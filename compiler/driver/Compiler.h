@@ -36,6 +36,8 @@ public:
   std::unique_ptr<Recorder> release();
   /// Runs the passes up to and including a stage ("": all).
   bool lower(const std::string &lastStage = "");
+  /// What the planned IR amounts to, without generating code. After lower().
+  bool collect(codegen::Program &program);
   /// Makes kernels, step functions, object and header. After lower().
   bool generate(Compiled &result);
 

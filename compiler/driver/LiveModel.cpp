@@ -65,7 +65,8 @@ bool LiveModel::start(Diagnostics &diagnostics, uint64_t seed) {
   std::string error = jit.load(compiled.object, imports());
   auto *bind = reinterpret_cast<int (*)(fm_instance *, void *, size_t)>(jit.find(compiled.program.name + "_bind"));
   dispatch = reinterpret_cast<decltype(dispatch)>(jit.find(codegen::dispatchSymbol(compiled.program)));
-  if (error.empty() && (!bind || !dispatch))
+  dispatchKernel = reinterpret_cast<decltype(dispatch)>(jit.find(codegen::dispatchKernelSymbol(compiled.program)));
+  if (error.empty() && (!bind || !dispatch || !dispatchKernel))
     error = "internal error: the object lacks its functions";
   if (error.empty()) {
     memory = AlignedBuffer(size_t(compiled.program.persistentBytes + compiled.program.arenaBytes));
@@ -82,6 +83,10 @@ int LiveModel::entry(const std::string &name) const {
     if (compiled.program.entries[i].name == name)
       return int(i);
   return -1;
+}
+
+int LiveModel::callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers) {
+  return dispatchKernel(&self, int32_t(kernel), n, pointers.data());
 }
 
 fm_status LiveModel::call(int entry, int64_t n, const std::vector<void *> &arguments) {

@@ -52,6 +52,12 @@ public:
   fm_status call(const std::string &entry, int64_t n, const std::vector<void *> &arguments) {
     return call(this->entry(entry), n, arguments);
   }
+  /// The same for another instance of the model, which its owner has bound.
+  fm_status callOn(fm_instance *other, int entry, int64_t n, const std::vector<void *> &arguments) {
+    return fm_status(dispatch(other, entry, n, arguments.data()));
+  }
+  /// Runs one kernel of the program on these pointers.
+  int callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers);
   const char *message() const { return fm_message(&self); }
 
 private:
@@ -62,6 +68,7 @@ private:
   AlignedBuffer memory;
   fm_instance self = {};
   int (*dispatch)(fm_instance *, int32_t, int64_t, void *const *) = nullptr;
+  int (*dispatchKernel)(fm_instance *, int32_t, int64_t, void *const *) = nullptr;
 };
 
 } // namespace fm::driver

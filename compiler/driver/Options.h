@@ -2,6 +2,7 @@
 #ifndef FM_COMPILER_DRIVER_OPTIONS_H
 #define FM_COMPILER_DRIVER_OPTIONS_H
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct CompilerOptions {
   std::optional<bool> color;        ///< --color; unset: if standard error is a terminal
   bool dispatch = false;            ///< the object is loaded by fmc itself
   bool widen = false;               ///< f32 as f64, for numerical differentiation
+  int64_t maxBatch = 0;             ///< > 0: no larger batch than this
 };
 
 } // namespace fm::driver

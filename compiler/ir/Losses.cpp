@@ -173,7 +173,7 @@ static LogicalResult inferClassLoss(OptionalLocation loc, StringRef op,
   if (logits.getRank() < 1 || logits.isDynamicDim(logits.getRank() - 1))
     return emitOptionalError(loc, op, ": needs classes in the last dimension of the logits, got ",
                              toString(logits));
-  bool sparse = isa<IntegerType>(label.getElementType());
+  bool sparse = label.getElementType().isInteger(32) || label.getElementType().isInteger(64);
   RankedTensorType expected =
       sparse ? labelType(logits, label.getElementType()) : logits;
   if (label != expected)

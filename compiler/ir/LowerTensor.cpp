@@ -323,14 +323,14 @@ FM_LOWER(SliceOp) {
   auto type = cast<RankedTensorType>(getType());
   int64_t axis = getAxis() < 0 ? getAxis() + x.getRank() : getAxis();
   int64_t begin = getBegin() < 0 ? getBegin() + x.getDimSize(axis) : getBegin();
-  SmallVector<AffineExpr> exprs;
-  for (int64_t i = 0; i < x.getRank(); ++i) {
-    AffineExpr d = context.builder.getAffineDimExpr(i);
-    exprs.push_back(i == axis ? d * getStep() + begin : d);
-  }
-  auto map = AffineMap::get(x.getRank(), 0, exprs, getContext());
-  return {buildGather(context, getLoc(), type, context.operands[0], map,
-                      [](IndexBuilder &, ValueRange elements) { return elements[0]; })};
+  // Not by an index map: linalg would take the loops' extents from x.
+  Value source = context.operands[0];
+  return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
+    SmallVector<Value> indices;
+    for (int64_t i = 0; i < x.getRank(); ++i)
+      indices.push_back(i == axis ? at.add(at.mul(at.dim(i), getStep()), begin) : at.dim(i));
+    return at.load(source, indices);
+  })};
 }
 
 FM_LOWER(ConcatOp) {

@@ -158,15 +158,6 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
   return call;
 }
 
-/// The dimensions of a type, with `batch` for the samples.
-static std::vector<Int> shapeOf(mlir::Type type, int64_t batch) {
-  std::vector<Int> shape;
-  for (int64_t size : cast<RankedTensorType>(type).getShape())
-    shape.push_back(ShapedType::isDynamic(size) ? Int{batch, true}
-                                                : Int{size, false});
-  return shape;
-}
-
 std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
     RegisteredOperationName op, ArrayRef<mlir::Value> inputs,
     DictionaryAttr attributes, const std::string &given, const Location &loc) {
@@ -191,16 +182,15 @@ std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
     while (taken());
   }
   std::string path = scope.path + name;
+  for (const ir::ParameterSpec &spec : *specs)
+    if (!checkTensor(base + ": parameter '" + spec.name + "'", spec.type, loc))
+      return std::nullopt;
   auto [it, isNew] = layers.try_emplace(path);
   Layer &layer = it->second;
   if (isNew) {
     layer.op = base;
     layer.named = !given.empty();
     layer.location = loc;
-    for (const ir::ParameterSpec &spec : *specs)
-      if (!checkShape(base + ": '" + path + "." + spec.name + "'",
-                      shapeOf(spec.type, 1), loc))
-        return std::nullopt;
     for (const ir::ParameterSpec &spec : *specs)
       layer.parameters.push_back(builder.create<ir::ParameterOp>(
           locate(loc), spec.type, path + "." + spec.name, spec.init, spec.fanIn,
@@ -430,7 +420,8 @@ Tensor Recorder::call(const std::string &op,
   if (mlir::failed(
           inference->inferReturnTypes(context, location, operands, *attributes,
                                       OpaqueProperties(nullptr), {}, types)) ||
-      !s.checkShape(op, shapeOf(types[0], s.model.getBatch()), loc))
+      !s.checkTensor(op + ": the result", cast<RankedTensorType>(types[0]),
+                     loc))
     return {};
   operation.addTypes(types);
   Operation *created = s.builder.create(operation);

@@ -146,30 +146,38 @@ bool Recorder::Impl::checkPath(const std::string &what, const std::string &name,
   return true;
 }
 
-bool Recorder::Impl::checkShape(const std::string &what,
-                                const std::vector<Int> &shape,
-                                const Location &loc) {
+/// What is wrong with an extent, or "".
+static std::string checkExtent(int64_t size) {
   constexpr int64_t largest = std::numeric_limits<int32_t>::max();
-  int64_t bytes = 8;
-  bool overflow = false;
-  for (const Int &extent : shape) {
-    if (extent.value < 1) {
-      diagnostics.error(loc, what + ": a dimension is at least 1, not " +
-                                 std::to_string(extent.value));
-      return false;
-    }
-    if (extent.value > largest) {
-      diagnostics.error(loc, what + ": a dimension is at most " +
-                                 std::to_string(largest) + ", not " +
-                                 std::to_string(extent.value));
-      return false;
-    }
-    overflow |= __builtin_mul_overflow(bytes, extent.value, &bytes);
-  }
-  if (overflow)
-    diagnostics.error(loc, what + ": a tensor of this size does not fit in 64 "
-                                  "bits of bytes");
-  return !overflow;
+  if (size < 1)
+    return "a dimension is at least 1, not " + std::to_string(size);
+  if (size > largest)
+    return "a dimension is at most " + std::to_string(largest) + ", not " +
+           std::to_string(size);
+  return "";
+}
+
+bool Recorder::Impl::checkTensor(const std::string &what, RankedTensorType type,
+                                 const Location &loc) {
+  std::string wrong = ir::checkTensor(type, model.getBatch());
+  for (int64_t size : type.getShape())
+    if (wrong.empty() && !ShapedType::isDynamic(size))
+      wrong = checkExtent(size);
+  if (!wrong.empty())
+    diagnostics.error(loc, what + ": " + wrong);
+  return wrong.empty();
+}
+
+bool Recorder::Impl::checkType(const std::string &what, const std::string &name,
+                               const TensorType &type, const Location &loc) {
+  std::string subject = what + " '" + name + "'", wrong;
+  for (const Int &extent : type.shape)
+    if (wrong.empty())
+      wrong = checkExtent(extent.value);
+  if (wrong.empty())
+    return checkTensor(subject, tensorType(type), loc);
+  diagnostics.error(loc, subject + ": " + wrong);
+  return false;
 }
 
 Recorder::Recorder(Diagnostics &diagnostics)
@@ -180,14 +188,21 @@ Diagnostics &Recorder::diagnostics() { return state->diagnostics; }
 void Recorder::beginModel(const std::string &name, int64_t batch,
                           const Location &loc) {
   Impl &s = *state;
+  int64_t largest = std::max<int64_t>(batch, 1);
+  if (s.maxBatch > 0)
+    largest = std::min(largest, s.maxBatch);
   // The largest number of samples: no input can have its name.
   s.names.try_emplace("batch", loc);
   s.moduleOp = ModuleOp::create(s.locate(loc));
   s.builder.setInsertionPointToStart(s.moduleOp->getBody());
-  s.model = s.builder.create<ir::ModelOp>(s.locate(loc), name,
-                                          std::max<int64_t>(batch, 1));
+  s.model = s.builder.create<ir::ModelOp>(s.locate(loc), name, largest);
   s.builder.setInsertionPointToStart(&s.model.getBody().emplaceBlock());
   s.checkIdentifier("model", name, loc);
+  constexpr int64_t maxBatch = std::numeric_limits<int32_t>::max();
+  if (batch > maxBatch)
+    s.diagnostics.error(loc, "batch must be at most " +
+                                 std::to_string(maxBatch) + ", is " +
+                                 std::to_string(batch));
   if (batch < 1)
     s.diagnostics.error(loc, "batch must be at least 1, is " +
                                  std::to_string(batch));
@@ -197,7 +212,7 @@ Tensor Recorder::input(const std::string &name, const TensorType &type,
                        bool withGradient, const Location &loc) {
   Impl &s = *state;
   if (!s.checkName("input", name, loc) ||
-      !s.checkShape("input '" + name + "'", type.shape, loc))
+      !s.checkType("input", name, type, loc))
     return {};
   if (withGradient && type.dtype != DType::F32 && type.dtype != DType::F64) {
     s.diagnostics.error(loc,
@@ -214,7 +229,7 @@ Tensor Recorder::target(const std::string &name, const TensorType &type,
                         const Location &loc) {
   Impl &s = *state;
   if (!s.checkName("target", name, loc) ||
-      !s.checkShape("target '" + name + "'", type.shape, loc))
+      !s.checkType("target", name, type, loc))
     return {};
   return s.add(s.builder.create<ir::ModelTargetOp>(s.locate(loc),
                                                    s.tensorType(type), name));

@@ -52,8 +52,11 @@ struct Recorder::Impl {
   /// A layer's or a scope's name: "stem", "encoder_1.dense_1".
   bool checkPath(const std::string &what, const std::string &name,
                  const Location &loc);
-  bool checkShape(const std::string &what, const std::vector<Int> &shape,
-                  const Location &loc);
+  /// Whether a tensor of this type can be; reports it if not.
+  bool checkTensor(const std::string &what, mlir::RankedTensorType type,
+                   const Location &loc);
+  bool checkType(const std::string &what, const std::string &name,
+                 const TensorType &type, const Location &loc);
   mlir::Type elementType(DType type);
   mlir::RankedTensorType tensorType(const TensorType &type);
 
@@ -80,6 +83,8 @@ struct Recorder::Impl {
   bool failed = false;
   /// f32 becomes f64 everywhere: for numerical differentiation.
   bool widen = false;
+  /// > 0: the batch is no larger than this.
+  int64_t maxBatch = 0;
 };
 
 } // namespace fm

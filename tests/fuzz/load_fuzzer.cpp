@@ -6,7 +6,9 @@
 // be what it was and the message must be there; what loads must save and load
 // again to the same state.
 //
-//   cmake -DFMC_FUZZ=ON ...; bin/load_fuzzer -dict=tests/fuzz/load.dict CORPUS
+//   cmake -DFMC_FUZZ=ON ...; load_fuzzer -dict=tests/fuzz/load.dict CORPUS
+//
+// A good start for the corpus: a file that fm_save wrote, behind a byte 0.
 //
 //===----------------------------------------------------------------------===//
 #include "../runtime/toy_model.h"

@@ -160,7 +160,7 @@ TEST_F(Checkpoint, LargeTensorsAreWrittenInPieces) {
   model.memory_bytes = model.persistent_bytes = tensor.bytes;
   model.tensor_count = 1;
   model.tensors = &tensor;
-  model.learning_rate = model.step = model.seed = -1;
+  model.learning_rate = model.step = model.seed = model.draws = -1;
   Bound one(model), other(model);
   ASSERT_EQ(fm_init(*one, 1), FM_OK);
   ASSERT_EQ(fm_save(*one, path.c_str()), FM_OK);

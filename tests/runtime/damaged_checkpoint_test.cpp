@@ -62,6 +62,10 @@ TEST_F(Damaged, EveryPrefixIsRefused) {
   for (size_t size = 0; size < good.size(); ++size)
     EXPECT_EQ(load(good.substr(0, size)), FM_ERROR_FORMAT)
         << size << ": " << bound.message();
+  EXPECT_EQ(bound.message(),
+            "load " + path +
+                ": damaged or truncated: 'bytes' has data_offsets 137 to 140, "
+                "the file has 139 bytes of data; use another copy");
   EXPECT_EQ(load(good + '\0'), FM_ERROR_FORMAT);
 }
 

@@ -66,6 +66,7 @@ TEST(Init, FirstWeights) {
 
 TEST(Init, EverythingElseIsConstant) {
   Model toy;
+  toy.tensor("step").init_a = 9; // whatever the table says
   Bound bound(toy.model);
   ASSERT_EQ(fm_init(*bound, seed), FM_OK);
   EXPECT_EQ(bound.get<float>("dense.kernel/adam.m", 6),
@@ -140,7 +141,7 @@ public:
     model.memory_bytes = model.persistent_bytes = tensor.bytes;
     model.tensor_count = 1;
     model.tensors = &tensor;
-    model.learning_rate = model.step = model.seed = -1;
+    model.learning_rate = model.step = model.seed = model.draws = -1;
     Bound bound(model);
     EXPECT_EQ(bound.status, FM_OK) << bound.message();
     EXPECT_EQ(fm_init(*bound, 2024), FM_OK);

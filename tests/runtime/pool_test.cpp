@@ -111,9 +111,12 @@ TEST(Pool, SleepsAndWakes) {
 TEST(Pool, NestedLoopsRunOnTheirThread) {
   Pool pool(fm_pool_create(4));
   std::vector<std::atomic<int>> seen(8 * 8);
+  std::atomic<int> arrived{0}; // so that workers have nested loops, too
   EXPECT_EQ(run(pool, 0, 8,
                 [&](int32_t outer) {
                   std::thread::id self = std::this_thread::get_id();
+                  for (++arrived; arrived < 4;)
+                    std::this_thread::yield();
                   return run(pool, 0, 8, [&, self](int32_t inner) {
                     EXPECT_EQ(std::this_thread::get_id(), self);
                     seen[outer * 8 + inner].fetch_add(1);

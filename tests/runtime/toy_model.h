@@ -68,10 +68,11 @@ public:
     };
     static const fm_argument apply[] = {{"grads", FM_F32, 0, 0, 0, 32, 0}};
     static const fm_argument lookup[] = {{"table", FM_I8, 0, 0, 0, 4, 5}};
-    static const fm_entry entries[] = {{"train_step", 3, 1, train},
-                                       {"forward", 2, 0, forward},
-                                       {"apply_gradients", 1, 1, apply},
-                                       {"lookup", 1, 0, lookup}};
+    static const fm_entry entries[] = {{"train_step", 3, 1, 1, 0, train},
+                                       {"forward", 2, 0, 0, 0, forward},
+                                       {"apply_gradients", 1, 1, 0, 0, apply},
+                                       {"lookup", 1, 0, 0, 0, lookup}};
+    model.draws = -1;
     model.abi_version = FM_ABI_VERSION;
     model.batch = 4;
     model.name = "toy";

@@ -1,0 +1,21 @@
+//===- Flops.h - Work of a kernel ------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_FLOPS_H
+#define FM_COMPILER_CODEGEN_FLOPS_H
+
+#include "compiler/codegen/KernelSpec.h"
+
+namespace fm::codegen {
+
+/// FLOPs of the contractions in a kernel for n samples: 2 a multiply-and-add,
+/// counted densely, whatever the schedule leaves out.
+double contractionFlops(const KernelSpec &spec, int64_t n);
+
+/// Bytes of what it reads and writes, each once.
+double trafficBytes(const KernelSpec &spec, int64_t n);
+
+/// Whether the stage is acc + a * b.
+bool isContraction(const Stage &stage);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_FLOPS_H

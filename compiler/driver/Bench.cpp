@@ -1,0 +1,130 @@
+//===- Bench.cpp - fmc bench: how fast a model runs here --------------------------------===//
+//
+// Runs the compiled model on made-up data and prints times, GFLOP/s and the
+// share of the FMA peak that this core reached in the same run; with --kernels
+// a line for each kernel of a step, against the roofline.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/driver/Commands.h"
+#include "compiler/driver/Synthetic.h"
+
+#include "bench/support/Measure.h"
+#include "bench/support/Peak.h"
+#include "compiler/codegen/Flops.h"
+
+#include <cstdio>
+
+namespace fm::driver {
+
+using namespace codegen;
+
+namespace {
+
+double entryFlops(const Program &program, const Entry &entry, int64_t n) {
+  double flops = 0;
+  for (const KernelCall &call : entry.calls)
+    flops += contractionFlops(program.kernels[call.kernel], n);
+  return flops;
+}
+
+/// Kernels of one entry, each timed by itself on the entry's own memory.
+class KernelTable {
+public:
+  KernelTable(LiveModel &live, const Entry &entry, SyntheticArguments &arguments, int64_t n)
+      : live(live), program(live.program()), entry(entry), arguments(arguments), n(n) {}
+
+  void print(double peak, double bandwidth) {
+    std::printf("\n%-26s %-28s %9s %9s %9s %7s %8s\n", entry.name.c_str(), "kernel", "us", "MFLOP", "kB", "GFLOP/s",
+                "roofline");
+    double total = 0;
+    for (const KernelCall &call : entry.calls) {
+      const KernelSpec &spec = program.kernels[call.kernel];
+      double seconds = time(call);
+      double flops = contractionFlops(spec, n), bytes = trafficBytes(spec, n);
+      double bound = std::max(flops / (peak * 1e9), bytes / (bandwidth * 1e9));
+      std::printf("%-26s %-28s %9.1f %9.2f %9.1f %7.1f %7.0f%%\n", call.location.c_str(), summary(spec).c_str(),
+                  seconds * 1e6, flops / 1e6, bytes / 1e3, flops / seconds / 1e9, 100 * bound / seconds);
+      total += seconds;
+    }
+    std::printf("%-26s %-28s %9.1f\n", "", "all", total * 1e6);
+  }
+
+private:
+  double time(const KernelCall &call) {
+    std::vector<void *> pointers;
+    unsigned char *memory = live.instance()->memory;
+    for (const TensorPlace &place : call.places) {
+      switch (place.space) {
+      case TensorPlace::Space::Persistent: pointers.push_back(memory + place.offset); break;
+      case TensorPlace::Space::Arena: pointers.push_back(memory + program.persistentBytes + place.offset); break;
+      case TensorPlace::Space::Argument:
+        pointers.push_back(static_cast<char *>(arguments.pointers()[place.index]) + place.offset);
+        break;
+      case TensorPlace::Space::Constant: return 0;
+      }
+    }
+    return bench::median([&] { live.callKernel(call.kernel, n, pointers); }, 0.02);
+  }
+
+  /// The shape that says most: of the anchor, else of the first output.
+  static std::string summary(const KernelSpec &spec) {
+    const Stage *anchor = nullptr;
+    for (const Stage &stage : spec.stages)
+      if (stage.reduces() && (!anchor || isContraction(stage)))
+        anchor = &stage;
+    auto text = [](const std::vector<Extent> &extents) {
+      std::string result;
+      for (const Extent &extent : extents)
+        result += (result.empty() ? "" : "x") + (extent.isSamples ? std::string("n") : std::to_string(extent.size));
+      return result.empty() ? std::string("1") : result;
+    };
+    if (!anchor)
+      return text(spec.stages[spec.outputs[0].stage].domain);
+    return text(anchor->domain) + " over " + text(anchor->reduction);
+  }
+
+  LiveModel &live;
+  const Program &program;
+  const Entry &entry;
+  SyntheticArguments &arguments;
+  int64_t n;
+};
+
+} // namespace
+
+bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics &diagnostics) {
+  auto live = LiveModel::make(options, diagnostics, /*seed=*/1);
+  if (!live)
+    return false;
+  const Program &program = live->program();
+  fm_pool *pool = how.threads > 1 ? fm_pool_create(how.threads) : nullptr;
+  if (pool)
+    fm_set_parallel_for(live->instance(), fm_pool_run, pool);
+  double peak = bench::measureFmaPeak(), bandwidth = bench::measureBandwidth();
+  std::printf("%s, batch %lld, %d thread%s; one core: %.1f GFLOP/s (%s), %.1f GB/s\n\n", program.name.c_str(),
+              (long long)program.batch, how.threads, how.threads == 1 ? "" : "s", peak, bench::fmaPeakWidth(), bandwidth);
+  std::printf("%-16s  %10s  %10s  %10s  %8s  %8s\n", "entry", "median ms", "best ms", "GFLOP/s", "of peak", "kernels");
+  for (const char *name : {"forward", "evaluate", "train_step"}) {
+    int number = live->entry(name);
+    if (number < 0)
+      continue;
+    const Entry &entry = program.entries[number];
+    SyntheticArguments arguments(program, entry, 1);
+    if (live->call(number, program.batch, arguments.pointers()) != FM_OK) {
+      diagnostics.error({}, live->message());
+      break;
+    }
+    auto times = bench::timings([&] { live->call(number, program.batch, arguments.pointers()); }, how.seconds);
+    double median = times[times.size() / 2];
+    double flops = entryFlops(program, entry, program.batch);
+    std::printf("%-16s  %10.4f  %10.4f  %10.1f  %7.0f%%  %8zu\n", name, median * 1e3, times.front() * 1e3,
+                flops / median / 1e9, 100 * flops / median / 1e9 / (peak * how.threads), entry.calls.size());
+    if (how.kernels)
+      KernelTable(*live, entry, arguments, program.batch).print(peak, bandwidth);
+  }
+  fm_pool_destroy(pool);
+  return !diagnostics.hasErrors();
+}
+
+} // namespace fm::driver

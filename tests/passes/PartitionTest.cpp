@@ -1,0 +1,360 @@
+//===- PartitionTest.cpp - Which ops run together as one kernel ---------------===//
+
+#include "passes/Partition.h"
+
+#include "gtest/gtest.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <random>
+#include <set>
+
+using namespace fm::passes;
+
+namespace {
+
+using Kind = FusionNode::Kind;
+using Copy = FusionNode::Copy;
+using Access = FusionNode::Access;
+using Kernels = std::vector<std::vector<int>>;
+using Pairs = std::vector<std::pair<int, int>>;
+
+/// Shape classes of the literal graphs.
+enum { kScalar, kRow, kImage, kPooled };
+
+FusionNode::Edge at(int producer) { return {producer, Access::Identity}; }
+FusionNode::Edge elsewhere(int producer) { return {producer, Access::Other}; }
+
+/// A node all of whose loops are over its result.
+FusionNode node(Kind kind, int shape, std::vector<FusionNode::Edge> inputs = {},
+                Copy copy = Copy::Never) {
+  FusionNode result;
+  result.kind = kind;
+  result.copy = copy;
+  result.loops = result.results = shape;
+  result.inputs = std::move(inputs);
+  return result;
+}
+FusionNode pointwise(int shape, std::vector<FusionNode::Edge> inputs = {},
+                     Copy copy = Copy::Never) {
+  return node(Kind::Pointwise, shape, std::move(inputs), copy);
+}
+FusionNode reduction(int loops, int results, std::vector<FusionNode::Edge> inputs) {
+  FusionNode result = node(Kind::Reduction, results, std::move(inputs));
+  result.loops = loops;
+  return result;
+}
+FusionNode returned(FusionNode node) {
+  node.returned = true;
+  return node;
+}
+
+Kernels kernelsOf(const std::vector<FusionNode> &nodes, const Pairs &mustPrecede = {}) {
+  Pairs violated;
+  Kernels result = partition(nodes, /*fuse=*/true, mustPrecede, violated).kernels;
+  EXPECT_TRUE(violated.empty());
+  return result;
+}
+
+TEST(Partition, EpilogueJoinsItsAnchor) {
+  // conv, + bias, relu.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}),
+                       returned(pointwise(kImage, {at(1)}))}),
+            (Kernels{{0, 1, 2}}));
+}
+
+TEST(Partition, EpilogueReadsItsOwnElementOnly) {
+  // A transposed read of the convolution needs its whole result.
+  EXPECT_EQ(
+      kernelsOf({node(Kind::Contraction, kImage), returned(pointwise(kImage, {elsewhere(0)}))}),
+      (Kernels{{0}, {1}}));
+  // So it does beside a read of the element itself.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       returned(pointwise(kImage, {at(0), elsewhere(0)}))}),
+            (Kernels{{0}, {1}}));
+  // And through a copied change of indices.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       pointwise(kImage, {elsewhere(0)}, Copy::Free),
+                       returned(pointwise(kImage, {at(0), at(1)}))}),
+            (Kernels{{0}, {1, 2}}));
+}
+
+TEST(Partition, EpilogueHasTheShapeOfTheResult) {
+  // Broadcast into a larger shape: computed there, not behind the anchor.
+  EXPECT_EQ(
+      kernelsOf({node(Kind::Contraction, kRow), returned(pointwise(kImage, {elsewhere(0)}))}),
+      (Kernels{{0}, {1}}));
+}
+
+TEST(Partition, LatestAnchorIsPreferred) {
+  // Two contractions feed a sum: it runs behind the second.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), node(Kind::Contraction, kImage),
+                       returned(pointwise(kImage, {at(0), at(1)}))}),
+            (Kernels{{0}, {1, 2}}));
+  // An anchor goes before a later chain of pointwise ops.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage),
+                       returned(pointwise(kImage, {at(0), at(1)}))}),
+            (Kernels{{1}, {0, 2}}));
+}
+
+TEST(Partition, PoolingJoinsConvolution) {
+  auto pool = [](int u) { return returned(node(Kind::Window, kPooled, {elsewhere(u)})); };
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}), pool(1)}),
+            (Kernels{{0, 1, 2}}));
+  // What follows the window follows in the same kernel.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), node(Kind::Window, kPooled, {elsewhere(0)}),
+                       returned(pointwise(kPooled, {at(1)}))}),
+            (Kernels{{0, 1, 2}}));
+  // Somebody else needs the convolution's result.
+  EXPECT_EQ(kernelsOf({returned(node(Kind::Contraction, kImage)), pool(0)}),
+            (Kernels{{0}, {1}}));
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pool(0),
+                       returned(reduction(kImage, kScalar, {at(0)}))}),
+            (Kernels{{0}, {1}, {2}}));
+  // A second window does not.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), node(Kind::Window, kPooled, {elsewhere(0)}),
+                       pool(1)}),
+            (Kernels{{0, 1}, {2}}));
+}
+
+TEST(Partition, ReductionTakesInItsPrologue) {
+  // sum((x - y)^2).
+  EXPECT_EQ(kernelsOf({pointwise(kImage), pointwise(kImage, {at(0)}),
+                       returned(reduction(kImage, kScalar, {at(1)}))}),
+            (Kernels{{0, 1, 2}}));
+  // Not what others read as well.
+  EXPECT_EQ(kernelsOf({pointwise(kImage), returned(reduction(kImage, kScalar, {at(0)})),
+                       returned(reduction(kImage, kRow, {at(0)}))}),
+            (Kernels{{0}, {1}, {2}}));
+  // Nor what is stored anyway, nor an anchor.
+  EXPECT_EQ(
+      kernelsOf({returned(pointwise(kImage)), returned(reduction(kImage, kScalar, {at(0)}))}),
+      (Kernels{{0}, {1}}));
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       returned(reduction(kImage, kScalar, {at(0)}))}),
+            (Kernels{{0}, {1}}));
+}
+
+TEST(Partition, CheapOpsAreCopied) {
+  // x = relu(u), read by two kernels.
+  std::vector<FusionNode> nodes = {
+      node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}, Copy::Cheap),
+      returned(pointwise(kImage, {at(1)})), returned(reduction(kImage, kScalar, {at(1)}))};
+  EXPECT_EQ(kernelsOf(nodes), (Kernels{{0, 1, 2}, {1, 3}}));
+  // A contraction reads each element often: not copied, so stored.
+  nodes[3].kind = Kind::Contraction;
+  EXPECT_EQ(kernelsOf(nodes), (Kernels{{0, 1, 2}, {3}}));
+  // A mere change of indices is copied there, too.
+  nodes[1].copy = Copy::Free;
+  EXPECT_EQ(kernelsOf(nodes), (Kernels{{0, 1, 2}, {1, 3}}));
+  // What is returned has to exist.
+  nodes[1].returned = true;
+  EXPECT_EQ(kernelsOf(nodes), (Kernels{{0, 1, 2}, {3}}));
+}
+
+TEST(Partition, CheapOpIsNotCopiedIntoAContractionByWayOfAnother) {
+  EXPECT_EQ(kernelsOf({pointwise(kImage), pointwise(kImage, {at(0)}, Copy::Cheap),
+                       pointwise(kImage, {elsewhere(1)}, Copy::Free),
+                       returned(node(Kind::Contraction, kImage, {at(2)}))}),
+            (Kernels{{0, 1}, {2, 3}}));
+}
+
+TEST(Partition, NoCycleBetweenKernels) {
+  // v reads u's element and what a reduction makes of u: it cannot run with u.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), reduction(kImage, kRow, {at(0)}),
+                       returned(pointwise(kImage, {at(0), elsewhere(1)}))}),
+            (Kernels{{0}, {1}, {2}}));
+}
+
+TEST(Partition, WithoutFusionEachOpIsAKernel) {
+  Pairs violated;
+  auto result = partition({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}, Copy::Free),
+                           returned(pointwise(kImage, {at(1)}))},
+                          /*fuse=*/false, {}, violated);
+  EXPECT_EQ(result.kernels, (Kernels{{0}, {1}, {2}}));
+  EXPECT_EQ(result.copied, (std::vector<bool>{false, false, false}));
+}
+
+TEST(Partition, ReadersComeBeforeTheWriter) {
+  // 0 overwrites what 1 reads.
+  std::vector<FusionNode> nodes = {returned(pointwise(kRow)), returned(pointwise(kRow))};
+  EXPECT_EQ(kernelsOf(nodes), (Kernels{{0}, {1}}));
+  EXPECT_EQ(kernelsOf(nodes, {{1, 0}}), (Kernels{{1}, {0}}));
+  // Every kernel that has a copy of the reader comes first.
+  EXPECT_EQ(kernelsOf({returned(pointwise(kRow)), pointwise(kImage, {}, Copy::Cheap),
+                       returned(pointwise(kImage, {at(1)})),
+                       returned(reduction(kImage, kScalar, {at(1)}))},
+                      {{1, 0}}),
+            (Kernels{{1, 2}, {1, 3}, {0}}));
+}
+
+TEST(Partition, WhatCannotBeHonouredIsReported) {
+  // 2 needs the new tensor (by way of 1) and the old one.
+  std::vector<FusionNode> nodes = {returned(pointwise(kRow)), reduction(kRow, kScalar, {at(0)}),
+                                   returned(pointwise(kRow, {elsewhere(1)}))};
+  Pairs violated;
+  partition(nodes, true, {{2, 0}}, violated);
+  EXPECT_EQ(violated, (Pairs{{2, 0}}));
+  // By way of a copy that runs apart, it can.
+  nodes[0].returned = false;
+  nodes.push_back(returned(pointwise(kRow, {at(0)}, Copy::Free)));
+  nodes.back().apart = true;
+  violated.clear();
+  EXPECT_EQ(partition(nodes, true, {{2, 3}}, violated).kernels, (Kernels{{0}, {1}, {2}, {3}}));
+  EXPECT_TRUE(violated.empty());
+}
+
+TEST(Partition, LongChainsOfScalarsTakeLittleTime) {
+  // s = s + s, again and again: 2^200 ways lead through it.
+  std::vector<FusionNode> nodes = {reduction(kImage, kScalar, {})};
+  for (int i = 0; i < 200; ++i)
+    nodes.push_back(pointwise(kScalar, {at(i), at(i)}, Copy::Cheap));
+  nodes.push_back(returned(pointwise(kImage, {elsewhere(200)})));
+  EXPECT_EQ(kernelsOf(nodes).size(), 2u);
+}
+
+TEST(Partition, LargeGraphsTakeLittleTime) {
+  // 3000 layers of a contraction, a chain of two, and a sum over all.
+  std::vector<FusionNode> nodes;
+  for (int i = 0; i < 3000; ++i) {
+    int last = int(nodes.size()) - 1;
+    nodes.push_back(node(Kind::Contraction, kImage, i ? std::vector{elsewhere(last)}
+                                                      : std::vector<FusionNode::Edge>{}));
+    nodes.push_back(pointwise(kImage, {at(last + 1)}));
+    nodes.push_back(pointwise(kImage, {at(last + 2)}));
+  }
+  auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(kernelsOf(nodes).size(), 3000u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
+//===----------------------------------------------------------------------===//
+// Random graphs
+//===----------------------------------------------------------------------===//
+
+/// What a kernel reads of which node, through copies.
+void readsThroughCopies(const std::vector<FusionNode> &nodes, const std::vector<bool> &copied,
+                        int v, Access access, std::set<std::pair<int, Access>> &reads) {
+  for (const auto &edge : nodes[v].inputs) {
+    Access composed =
+        access == Access::Identity && edge.access == Access::Identity ? Access::Identity : Access::Other;
+    if (copied[edge.producer])
+      readsThroughCopies(nodes, copied, edge.producer, composed, reads);
+    else
+      reads.insert({edge.producer, composed});
+  }
+}
+
+/// Fails the test where the partition breaks a promise of the header.
+void checkPartition(const std::vector<FusionNode> &nodes, const Partition &result,
+                    const Pairs &mustPrecede, const Pairs &violated) {
+  std::vector<std::vector<int>> kernelsWith(nodes.size());
+  for (int k = 0; k < int(result.kernels.size()); ++k) {
+    EXPECT_TRUE(std::is_sorted(result.kernels[k].begin(), result.kernels[k].end()));
+    for (int v : result.kernels[k])
+      kernelsWith[v].push_back(k);
+  }
+  for (int v = 0; v < int(nodes.size()); ++v) {
+    if (!result.copied[v]) {
+      ASSERT_EQ(kernelsWith[v].size(), 1u) << "node " << v;
+    } else {
+      EXPECT_FALSE(nodes[v].returned);
+      EXPECT_FALSE(kernelsWith[v].empty()) << "node " << v;
+    }
+    for (int k : kernelsWith[v])
+      for (const auto &edge : nodes[v].inputs) {
+        bool inside = std::count(kernelsWith[edge.producer].begin(),
+                                 kernelsWith[edge.producer].end(), k);
+        if (result.copied[edge.producer])
+          EXPECT_TRUE(inside) << v << " lacks its copy of " << edge.producer;
+        else if (!inside)
+          EXPECT_LT(kernelsWith[edge.producer][0], k) << v << " runs before " << edge.producer;
+      }
+  }
+  for (const auto &kernel : result.kernels) {
+    int anchors = 0, contractions = 0, windows = 0;
+    for (int v : kernel) {
+      anchors += nodes[v].kind != Kind::Pointwise;
+      contractions += nodes[v].kind == Kind::Contraction;
+      windows += nodes[v].kind == Kind::Window;
+      if (nodes[v].apart)
+        EXPECT_EQ(kernel.size(), 1u);
+      if (result.copied[v])
+        continue;
+      std::set<std::pair<int, Access>> reads;
+      readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
+      for (auto [u, access] : reads)
+        if (std::count(kernel.begin(), kernel.end(), u) && access == Access::Other)
+          EXPECT_EQ(nodes[v].kind, Kind::Window) << v << " reads " << u << " elsewhere";
+    }
+    EXPECT_TRUE(anchors <= 1 || (anchors == 2 && contractions == 1 && windows == 1));
+  }
+  for (auto [reader, writer] : mustPrecede) {
+    if (std::count(violated.begin(), violated.end(), std::make_pair(reader, writer)))
+      continue;
+    for (int k : kernelsWith[reader])
+      EXPECT_LE(k, kernelsWith[writer][0]) << reader << " runs after " << writer;
+  }
+}
+
+TEST(Partition, RandomGraphsKeepEveryPromise) {
+  std::mt19937 random(1);
+  auto below = [&](int n) { return int(random() % n); };
+  for (int round = 0; round < 3000; ++round) {
+    int count = 1 + below(24), shapes = 1 + below(3);
+    std::vector<FusionNode> nodes;
+    for (int v = 0; v < count; ++v) {
+      FusionNode made;
+      int kind = below(8);
+      made.kind = kind == 0   ? Kind::Contraction
+                  : kind == 1 ? Kind::Window
+                  : kind == 2 ? Kind::Reduction
+                              : Kind::Pointwise;
+      made.results = below(shapes);
+      made.loops = made.kind == Kind::Pointwise ? made.results : below(shapes + 1);
+      if (made.kind == Kind::Pointwise)
+        made.copy = Copy(below(3));
+      for (int i = v == 0 ? 0 : below(4); i > 0; --i) {
+        FusionNode::Edge edge{below(v), below(3) ? Access::Identity : Access::Other};
+        // An element at the loops' own indices exists in equal shapes only.
+        if (nodes[edge.producer].results != made.loops)
+          edge.access = Access::Other;
+        made.inputs.push_back(edge);
+      }
+      made.returned = below(5) == 0;
+      nodes.push_back(made);
+    }
+    Pairs mustPrecede;
+    for (int i = below(4); i > 0; --i) {
+      int writer = below(count), reader = below(count);
+      if (reader == writer)
+        continue;
+      nodes[writer].returned = true;
+      mustPrecede.push_back({reader, writer});
+    }
+    Pairs violated;
+    Partition result = partition(nodes, /*fuse=*/true, mustPrecede, violated);
+    ASSERT_NO_FATAL_FAILURE(checkPartition(nodes, result, mustPrecede, violated));
+    ASSERT_FALSE(HasFailure()) << "round " << round;
+    // By way of a copy that runs apart, everything can be honoured.
+    std::map<int, int> copyOf;
+    for (auto &[reader, writer] : mustPrecede) {
+      auto [it, isNew] = copyOf.try_emplace(writer, int(nodes.size()));
+      if (isNew) {
+        FusionNode copy = pointwise(nodes[writer].results, {at(writer)}, Copy::Free);
+        copy.returned = copy.apart = true;
+        nodes.push_back(copy);
+        nodes[writer].returned = false;
+      }
+      writer = it->second;
+    }
+    violated.clear();
+    result = partition(nodes, /*fuse=*/true, mustPrecede, violated);
+    ASSERT_TRUE(violated.empty()) << "round " << round;
+    ASSERT_NO_FATAL_FAILURE(checkPartition(nodes, result, mustPrecede, violated));
+    ASSERT_FALSE(HasFailure()) << "round " << round;
+  }
+}
+
+} // namespace
