@@ -87,7 +87,8 @@ bool Compiler::makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOp
   result.target.asserts = options.asserts;
   result.target.exact = options.exact;
   return step("program", [&] {
-    auto program = codegen::buildProgram(recorded->impl().module(), &kernelOps);
+    auto program = codegen::buildProgram(recorded->impl().module(), &kernelOps,
+                                         options.backend == "halide" ? &result.target.machine : nullptr);
     if (succeeded(program))
       result.program = std::move(*program);
     return succeeded(program);

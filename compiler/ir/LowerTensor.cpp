@@ -152,8 +152,8 @@ FM_LOWER(RandomMaskOp) {
     auto high = [&](Value v) -> Value { return b.create<arith::ShRUIOp>(at.loc, v, half); };
     auto mix = [&](Value x, Value y) -> Value { return b.create<arith::XOrIOp>(at.loc, x, y); };
     Value key = low(mix(elements[0], high(elements[0])));
-    Value position = at.dim(0);
-    for (int64_t i = 1; i < type.getRank(); ++i) {
+    Value position = at.constant(0);
+    for (int64_t i = 0; i < type.getRank(); ++i) {
       position = at.mul(position, type.getDimSize(i));
       position = b.create<arith::AddIOp>(at.loc, position, at.dim(i));
     }
@@ -188,6 +188,8 @@ static Value lowerReduction(Operation *op, LoweringContext &context, ArrayRef<in
   Location loc = op->getLoc();
   auto x = cast<RankedTensorType>(op->getOperand(0).getType());
   auto axes = *normalizeAxes(std::nullopt, "", axis, x.getRank());
+  if (axes.empty()) // of a scalar
+    return context.operands[0];
   SmallVector<int64_t> shape;
   SmallVector<AffineExpr> kept;
   SmallVector<utils::IteratorType> iterators;

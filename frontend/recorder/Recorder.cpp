@@ -44,6 +44,8 @@ Recorder::Impl::Impl(Diagnostics &diagnostics)
                                     MLIRContext::Threading::DISABLED)),
       builder(ownContext.get()) {
   ownContext->loadDialect<ir::FmDialect>();
+  // Users see their own line, not our IR.
+  ownContext->printOpOnDiagnostic(false);
   scopes.push_back({});
 }
 
