@@ -106,7 +106,7 @@ int main(int argc, char **argv) {
   addCompileOptions(*compileCommand, options);
   compileCommand->add_option("-o,--output", options.output, "Output folder; with --emit, output file (default: standard output)");
   compileCommand->add_option("--emit", options.emit, "What to make")
-      ->check(CLI::IsMember({"object", "ast", "fm", "grad", "linalg", "kernels", "plan", "llvm", "asm"}))
+      ->check(CLI::IsMember({"object", "ast", "fm", "model", "grad", "linalg", "kernels", "plan", "llvm", "asm"}))
       ->capture_default_str();
   compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
       ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "plan"}));

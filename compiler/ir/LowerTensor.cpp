@@ -188,6 +188,8 @@ static Value lowerReduction(Operation *op, LoweringContext &context, ArrayRef<in
   Location loc = op->getLoc();
   auto x = cast<RankedTensorType>(op->getOperand(0).getType());
   auto axes = *normalizeAxes(std::nullopt, "", axis, x.getRank());
+  if (axes.empty()) // of a scalar
+    return context.operands[0];
   SmallVector<int64_t> shape;
   SmallVector<AffineExpr> kept;
   SmallVector<utils::IteratorType> iterators;
