@@ -24,13 +24,13 @@ namespace {
 struct OpEntry {
   OpSignature signature;
   bool takesName;       ///< a layer, whose weights can be shared by name
-  std::string gradient; ///< how it is differentiated, or why not
+  std::string gradient; ///< how it is differentiated, or why not; "": no op
 };
 
 /// Categories in the order in which a reader wants them; others follow.
 const char *const kCategories[] = {"layer",     "activation", "normalization", "pooling",
                                    "regularization", "math",  "reduction",     "shape",
-                                   "loss",      "metric",     "optimizer"};
+                                   "loss",      "metric",     "optimizer",     "initializer"};
 
 std::string gradientOf(RegisteredOperationName name) {
   if (auto *none = name.getInterface<ir::NonDifferentiableOpInterface>())
@@ -46,8 +46,9 @@ std::vector<OpEntry> collectEntries() {
   context.loadDialect<ir::FmDialect>();
   std::vector<OpEntry> entries;
   for (const OpSignature &signature : Recorder::signatures()) {
-    auto name = *RegisteredOperationName::lookup("fm." + signature.name, &context);
-    entries.push_back({signature, name.hasInterface<ir::LayerOpInterface>(), gradientOf(name)});
+    auto name = RegisteredOperationName::lookup("fm." + signature.name, &context);
+    entries.push_back({signature, name && name->hasInterface<ir::LayerOpInterface>(),
+                       name ? gradientOf(*name) : ""});
   }
   auto rank = [](const OpEntry &entry) {
     return std::find(std::begin(kCategories), std::end(kCategories), entry.signature.category) -
@@ -121,7 +122,7 @@ std::string callText(const OpEntry &entry, size_t width, size_t margin) {
     result += text;
     column += text.size();
   }
-  return texts.empty() ? head + ")" : result;
+  return texts.empty() ? entry.signature.name : result;
 }
 
 /// Writes to a terminal, in bold where colours are wanted.
@@ -162,7 +163,8 @@ public:
                               (parameter.required ? "" : ", default " + parameter.defaultValue));
     if (entry.takesName)
       row("name", "string; layers of one name share their weights");
-    row("gradient", entry.gradient);
+    if (!entry.gradient.empty())
+      row("gradient", entry.gradient);
   }
 
   std::string out;
@@ -191,7 +193,8 @@ std::string markdown(const std::vector<OpEntry> &entries) {
              (parameter.required ? "" : "`" + parameter.defaultValue + "`") + " |\n";
     if (entry.takesName)
       out += "| `name` | string | numbered |\n";
-    out += "\nGradient: " + entry.gradient + ".\n";
+    if (!entry.gradient.empty())
+      out += "\nGradient: " + entry.gradient + ".\n";
   }
   return out;
 }

@@ -436,9 +436,14 @@ FM_LOWER(EinsumOp) {
       exprs.push_back(builder.getAffineDimExpr(loops.find(label)));
     return AffineMap::get(loops.size(), 0, exprs, getContext());
   };
-  return {buildContraction(context, getLoc(), cast<RankedTensorType>(getType()),
-                           context.operands[0], context.operands[1], {map(a), map(b), map(y)},
-                           iterators)};
+  auto type = cast<RankedTensorType>(getType());
+  if (loops.size() == y.size()) // nothing is summed
+    return {buildGather(context, getLoc(), type, context.operands, {map(a), map(b)},
+                        [](IndexBuilder &at, ValueRange elements) -> Value {
+                          return at.builder.create<arith::MulFOp>(at.loc, elements[0], elements[1]);
+                        })};
+  return {buildContraction(context, getLoc(), type, context.operands[0], context.operands[1],
+                           {map(a), map(b), map(y)}, iterators)};
 }
 
 } // namespace fm::ir

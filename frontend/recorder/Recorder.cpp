@@ -55,6 +55,11 @@ mlir::Location Recorder::Impl::locate(const Location &loc) {
                              loc.column);
 }
 
+static Location locationOf(Operation *op) {
+  auto place = cast<FileLineColLoc>(op->getLoc());
+  return {place.getFilename().str(), place.getLine(), place.getColumn(), 1};
+}
+
 Tensor Recorder::Impl::add(mlir::Value value) {
   tensors.push_back(value);
   return {int(tensors.size()) - 1};
@@ -343,6 +348,29 @@ static bool matches(StringRef pattern, StringRef name) {
   return reached.back();
 }
 
+void Recorder::Impl::checkOutputs() {
+  // Targets, and what is computed from them.
+  llvm::DenseMap<mlir::Value, ir::ModelTargetOp> tainted;
+  for (Operation &op : model.getBody().front()) {
+    if (auto target = dyn_cast<ir::ModelTargetOp>(op))
+      tainted[target.getValue()] = target;
+    for (mlir::Value operand : op.getOperands()) {
+      ir::ModelTargetOp target = tainted.lookup(operand);
+      if (!target)
+        continue;
+      for (mlir::Value result : op.getResults())
+        tainted[result] = target;
+      if (auto output = dyn_cast<ir::ModelOutputOp>(op)) {
+        diagnostics.error(locationOf(output), "output '" + output.getName().str() +
+                                                  "' depends on target '" + target.getName().str() +
+                                                  "', which forward is not given");
+        diagnostics.note(locationOf(target), "make it an input, or the result a metric");
+      }
+      break;
+    }
+  }
+}
+
 bool Recorder::endModel(const Location &loc) {
   Impl &s = *state;
   if (s.trainLocation && !s.lossLocation) {
@@ -381,6 +409,7 @@ bool Recorder::endModel(const Location &loc) {
     s.model.walk([&](ir::ModelTrainOp train) {
       train.setOnlyAttr(s.builder.getArrayAttr(patterns));
     });
+  s.checkOutputs();
   bool yields = s.lossLocation.has_value();
   s.model.walk([&](ir::ModelOutputOp) { yields = true; });
   if (!yields && !s.diagnostics.hasErrors()) {

@@ -60,6 +60,9 @@ struct Recorder::Impl {
   mlir::Type elementType(DType type);
   mlir::RankedTensorType tensorType(const TensorType &type);
 
+  /// Outputs must not depend on targets: reports those that do.
+  void checkOutputs();
+
   /// Parameters of a layer: made, or those of the layer of the same name.
   std::optional<std::vector<mlir::Value>>
   layerParameters(mlir::RegisteredOperationName op,

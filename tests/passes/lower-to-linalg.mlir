@@ -31,10 +31,34 @@ func.func @reduction(%n: index, %x: tensor<?x3xf32>) -> tensor<?x1xf32> {
 
 // -----
 
+// A scalar is its own sum.
+// CHECK-LABEL: @sum_of_a_scalar
+// CHECK-NEXT:    return %arg1
+func.func @sum_of_a_scalar(%n: index, %x: tensor<f32>) -> tensor<f32> {
+  %0 = fm.sum %x {axis = array<i64>, keepdims = false} : (tensor<f32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
+
+// -----
+
+// Without a label to sum over, an einsum is a product: nothing is accumulated.
+// CHECK-LABEL: @outer_product
+// CHECK-NOT:     linalg.fill
+// CHECK:         linalg.generic {{.*}} iterator_types = ["parallel", "parallel"]
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      %[[P:.*]] = arith.mulf
+// CHECK-NEXT:      linalg.yield %[[P]]
+func.func @outer_product(%n: index, %x: tensor<5xf32>, %dy: tensor<3xf32>) -> tensor<5x3xf32> {
+  %0 = fm.einsum "y,z->yz" %x, %dy : (tensor<5xf32>, tensor<3xf32>) -> tensor<5x3xf32>
+  return %0 : tensor<5x3xf32>
+}
+
+// -----
+
 // A strided, dilated convolution: an image index is y * stride + ky * dilation.
-// CHECK-DAG:   #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1 * 2 + d4 * 3, d2 + d5, d6)>
-// CHECK-DAG:   #[[W:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d4, d5, d6, d3)>
-// CHECK-DAG:   #[[Y:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1, d2, d3)>
+// CHECK:       #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1 * 2 + d4 * 3, d2 + d5, d6)>
+// CHECK:       #[[W:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d4, d5, d6, d3)>
+// CHECK:       #[[Y:.*]] = affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1, d2, d3)>
 // CHECK-LABEL: @conv
 // CHECK:         linalg.generic {indexing_maps = [#[[X]], #[[W]], #[[Y]]], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
 func.func @conv(%n: index, %x: tensor<?x9x9x2xf32>, %w: tensor<3x3x2x4xf32>) -> tensor<?x2x7x4xf32> {
