@@ -22,9 +22,13 @@ using Json = nlohmann::ordered_json;
 /// workload, batch, phase, threads
 using Key = std::tuple<std::string, int, std::string, int>;
 
-constexpr const char *implementations[] = {"fmc", "onednn", "libtorch", "reference"};
+constexpr const char *implementations[] = {"fmc", "onednn", "libtorch",
+                                           "reference"};
 
-Key keyOf(const Json &row) { return {row.at("workload"), row.at("batch"), row.at("phase"), row.at("threads")}; }
+Key keyOf(const Json &row) {
+  return {row.at("workload"), row.at("batch"), row.at("phase"),
+          row.at("threads")};
+}
 
 void print(const Json &rows) {
   std::vector<Key> order;
@@ -35,10 +39,13 @@ void print(const Json &rows) {
       order.push_back(key);
     table[key][row.at("implementation")] = row;
   }
-  std::stable_sort(order.begin(), order.end(), [](const Key &a, const Key &b) { return std::get<3>(a) < std::get<3>(b); });
+  std::stable_sort(order.begin(), order.end(), [](const Key &a, const Key &b) {
+    return std::get<3>(a) < std::get<3>(b);
+  });
 
-  std::printf("%-14s %5s %-7s %3s  %-9s %10s %9s %6s  %s\n", "workload", "batch", "phase", "thr", "by", "median ms",
-              "GFLOP/s", "peak", "fmc is");
+  std::printf("%-14s %5s %-7s %3s  %-9s %10s %9s %6s  %s\n", "workload",
+              "batch", "phase", "thr", "by", "median ms", "GFLOP/s", "peak",
+              "fmc is");
   std::map<std::string, std::pair<double, int>> logarithms;
   for (const Key &key : order) {
     const auto &[workload, batch, phase, threads] = key;
@@ -49,9 +56,11 @@ void print(const Json &rows) {
       if (found == byName.end())
         continue;
       const Json &row = found->second;
-      const double ms = row.at("median_ms"), gflops = row.at("gflops"), share = row.at("peak_share");
-      std::printf("%-14s %5d %-7s %3d  %-9s %10.3f %9.1f %5.1f%%", workload.c_str(), batch, phase.c_str(), threads,
-                  name, ms, gflops, 100 * share);
+      const double ms = row.at("median_ms"), gflops = row.at("gflops"),
+                   share = row.at("peak_share");
+      std::printf("%-14s %5d %-7s %3d  %-9s %10.3f %9.1f %5.1f%%",
+                  workload.c_str(), batch, phase.c_str(), threads, name, ms,
+                  gflops, 100 * share);
       if (ours != byName.end() && ours != found) {
         const double ratio = ms / ours->second.at("median_ms").get<double>();
         std::printf("  %.2fx as fast", ratio);
@@ -63,8 +72,9 @@ void print(const Json &rows) {
     }
   }
   for (const auto &[name, total] : logarithms)
-    std::printf("geometric mean over %d rows: fmc is %.2fx as fast as %s\n", total.second,
-                std::exp(total.first / total.second), name.c_str());
+    std::printf("geometric mean over %d rows: fmc is %.2fx as fast as %s\n",
+                total.second, std::exp(total.first / total.second),
+                name.c_str());
 }
 
 } // namespace

@@ -100,15 +100,18 @@ public:
                                               target.getName(), target.getLoc()));
   }
   void addParameters() {
-    for (ir::ParameterOp parameter : parts.parameters)
-      mapping.map(parameter.getValue(),
-                  persistent(parameter.getType(),
-                             parameter.getState() ? BindingKind::State : BindingKind::Parameter,
-                             parameter.getName(), parameter.getLoc()));
+    for (ir::ParameterOp parameter : parts.parameters) {
+      Value value = persistent(parameter.getType(),
+                               parameter.getState() ? BindingKind::State : BindingKind::Parameter,
+                               parameter.getName(), parameter.getLoc());
+      mapping.map(parameter.getValue(), value);
+      if (parameter.getState())
+        stateNames[value] = parameter.getName().str();
+    }
   }
 
-  /// Clones the ops that `roots` depend on; what has no adjoint of its own is
-  /// decomposed.
+  /// Clones the ops that `roots` depend on. Decomposed is what differentiation
+  /// has nothing to say about: neither an adjoint nor why there is none.
   void cloneBody(ArrayRef<Value> roots) {
     DenseSet<Value> needed(roots.begin(), roots.end());
     SmallVector<Operation *> body;
@@ -187,24 +190,34 @@ public:
 private:
   void decompose(Operation *op) {
     auto composite = dyn_cast<ir::DecomposableOpInterface>(op);
-    if (!composite || isa<ir::AdjointOpInterface>(op))
+    if (!composite || isa<ir::AdjointOpInterface, ir::NonDifferentiableOpInterface>(op))
       return;
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(op);
     ir::DecomposeContext context{
         builder, training, seed, draws,
-        [&](Value state, Value updated) {
-          auto argument = cast<BlockArgument>(state);
-          stateUpdates[argumentBinding(function, argument.getArgNumber()).getName().str()] = updated;
-        },
+        [&](Value state, Value updated) { assign(state, updated); },
         [&] { return streams++; }};
     auto values = composite.decompose(context);
     op->replaceAllUsesWith(values);
     for (auto [from, to] : llvm::zip(op->getResults(), values))
-      for (auto &entry : llvm::make_early_inc_range(mapping.getValueMap()))
-        if (entry.second == from)
-          mapping.map(entry.first, to);
+      remap(from, to);
     op->erase();
+  }
+
+  /// Who comes later finds the new value: a shared layer updates its state at
+  /// each use.
+  void assign(Value state, Value updated) {
+    std::string name = stateNames.lookup(state);
+    stateNames[updated] = name;
+    stateUpdates[name] = updated;
+    remap(state, updated);
+  }
+
+  void remap(Value from, Value to) {
+    for (auto &entry : llvm::make_early_inc_range(mapping.getValueMap()))
+      if (entry.second == from)
+        mapping.map(entry.first, to);
   }
 
   ModelParts &parts;
@@ -213,6 +226,7 @@ private:
   func::FuncOp function;
   IRMapping mapping;
   llvm::StringMap<Value> persistents;
+  DenseMap<Value, std::string> stateNames;
   std::map<std::string, Value> stateUpdates;
   SmallVector<Value> results;
   SmallVector<ir::BindingAttr> bindings;

@@ -12,6 +12,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <set>
+
 using namespace mlir;
 
 namespace fm::passes {
@@ -48,11 +50,27 @@ bool isWindow(linalg::GenericOp op) {
   return false;
 }
 
+/// Whether the body only chooses which element to take: one read, at indices
+/// computed from the loops.
+bool onlyMoves(Block &body) {
+  int reads = 0;
+  for (Operation &inner : body.without_terminator()) {
+    if (isa<tensor::ExtractOp>(inner))
+      ++reads;
+    else if (inner.getNumResults() != 1 || !inner.getResult(0).getType().isIndex())
+      return false;
+  }
+  Value yielded = body.getTerminator()->getOperand(0);
+  if (auto extract = yielded.getDefiningOp<tensor::ExtractOp>())
+    return reads == 1;
+  return reads == 0 && isa<BlockArgument>(yielded);
+}
+
 FusionNode::Copy copyOf(linalg::GenericOp op) {
   if (op.getNumReductionLoops() != 0)
     return FusionNode::Copy::Never;
   Block &body = *op.getBody();
-  if (isa<BlockArgument>(body.getTerminator()->getOperand(0)) && body.getOperations().size() == 1)
+  if (onlyMoves(body))
     return FusionNode::Copy::Free;
   // A few operations without a function call or a computed read, on few tensors.
   int cost = 0;

@@ -8,9 +8,10 @@
 
 namespace fm::bench {
 
-/// Times of single calls in seconds, sorted: warm-up calls first, then as many as
-/// fit into `budget`, and no fewer than 7.
-template <typename Function> std::vector<double> timings(Function &&function, double budget) {
+/// Times of single calls in seconds, sorted: warm-up calls first, then as many
+/// as fit into `budget`, and no fewer than 7.
+template <typename Function>
+std::vector<double> timings(Function &&function, double budget) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -28,7 +29,8 @@ template <typename Function> std::vector<double> timings(Function &&function, do
   return times;
 }
 
-template <typename Function> double median(Function &&function, double budget = 2.0) {
+template <typename Function>
+double median(Function &&function, double budget = 2.0) {
   const auto times = timings(function, budget);
   return times[times.size() / 2];
 }

@@ -12,8 +12,9 @@
 namespace fm::bench {
 namespace {
 
-/// FMAs wait 4 cycles for their operand, and two start in a cycle: 8 chains keep
-/// a core busy, 12 leave room, and fit 16 registers with the two constants.
+/// FMAs wait 4 cycles for their operand, and two start in a cycle: 8 chains
+/// keep a core busy, 12 leave room, and fit 16 registers with the two
+/// constants.
 constexpr int chains = 12;
 constexpr int64_t repetitions = 1000000;
 

@@ -10,14 +10,17 @@
 namespace fm::bench {
 
 bool Options::wants(const std::string &workload) const {
-  return workloads.empty() || std::find(workloads.begin(), workloads.end(), workload) != workloads.end();
+  return workloads.empty() || std::find(workloads.begin(), workloads.end(),
+                                        workload) != workloads.end();
 }
 
 Options parseOptions(int argc, char **argv) {
   Options options;
   const auto fail = [&](const std::string &message) {
-    std::fprintf(stderr, "%s: %s\nusage: %s [--threads N] [--workload NAME]... [--rows FILE]\n", argv[0],
-                 message.c_str(), argv[0]);
+    std::fprintf(
+        stderr,
+        "%s: %s\nusage: %s [--threads N] [--workload NAME]... [--rows FILE]\n",
+        argv[0], message.c_str(), argv[0]);
     std::exit(2);
   };
   for (int i = 1; i < argc; ++i) {
@@ -40,15 +43,19 @@ Options parseOptions(int argc, char **argv) {
 }
 
 Report::Report(std::string implementation, const Options &options)
-    : implementation(std::move(implementation)), options(options), peak(measureFmaPeak()) {}
+    : implementation(std::move(implementation)), options(options),
+      peak(measureFmaPeak()) {}
 
-void Report::add(const std::string &workload, int batch, Flops flops, double forward, double train) {
+void Report::add(const std::string &workload, int batch, Flops flops,
+                 double forward, double train) {
   const auto row = [&](const char *phase, double count, double seconds) {
-    rows.push_back({workload, phase, options.threads, implementation, batch, seconds * 1e3,
-                    count / seconds / 1e9, 0});
-    std::fprintf(stderr, "%-9s %-13s batch %-3d %d threads  %-7s %9.3f ms %8.1f GFLOP/s\n",
-                 implementation.c_str(), workload.c_str(), batch, options.threads, phase, seconds * 1e3,
-                 count / seconds / 1e9);
+    rows.push_back({workload, phase, options.threads, implementation, batch,
+                    seconds * 1e3, count / seconds / 1e9, 0});
+    std::fprintf(
+        stderr,
+        "%-9s %-13s batch %-3d %d threads  %-7s %9.3f ms %8.1f GFLOP/s\n",
+        implementation.c_str(), workload.c_str(), batch, options.threads, phase,
+        seconds * 1e3, count / seconds / 1e9);
   };
   row("forward", flops.forward, forward);
   row("train", flops.train, train);
@@ -56,20 +63,27 @@ void Report::add(const std::string &workload, int batch, Flops flops, double for
 
 bool Report::write() {
   peak = std::max(peak, measureFmaPeak());
-  std::fprintf(stderr, "FMA peak of a core: %.1f GFLOP/s (%s)\n", peak, fmaPeakWidth());
-  std::FILE *file = options.rowsFile.empty() ? stdout : std::fopen(options.rowsFile.c_str(), "w");
+  std::fprintf(stderr, "FMA peak of a core: %.1f GFLOP/s (%s)\n", peak,
+               fmaPeakWidth());
+  std::FILE *file = options.rowsFile.empty()
+                        ? stdout
+                        : std::fopen(options.rowsFile.c_str(), "w");
   if (!file) {
-    std::fprintf(stderr, "cannot write %s: %s\n", options.rowsFile.c_str(), std::strerror(errno));
+    std::fprintf(stderr, "cannot write %s: %s\n", options.rowsFile.c_str(),
+                 std::strerror(errno));
     return false;
   }
   std::fprintf(file, "[");
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Row &row = rows[i];
     std::fprintf(file,
-                 "%s\n{\"workload\": \"%s\", \"phase\": \"%s\", \"threads\": %d, \"implementation\": \"%s\", "
-                 "\"batch\": %d, \"median_ms\": %.6g, \"gflops\": %.5g, \"peak_share\": %.4g}",
-                 i ? "," : "", row.workload.c_str(), row.phase.c_str(), row.threads, row.implementation.c_str(),
-                 row.batch, row.medianMs, row.gflops, row.gflops / (peak * row.threads));
+                 "%s\n{\"workload\": \"%s\", \"phase\": \"%s\", \"threads\": "
+                 "%d, \"implementation\": \"%s\", "
+                 "\"batch\": %d, \"median_ms\": %.6g, \"gflops\": %.5g, "
+                 "\"peak_share\": %.4g}",
+                 i ? "," : "", row.workload.c_str(), row.phase.c_str(),
+                 row.threads, row.implementation.c_str(), row.batch,
+                 row.medianMs, row.gflops, row.gflops / (peak * row.threads));
   }
   std::fprintf(file, "\n]\n");
   const bool written = std::fflush(file) == 0 && !std::ferror(file);

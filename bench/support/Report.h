@@ -30,13 +30,14 @@ struct Row {
   double peakShare = 0; ///< of `threads` cores' FMA peak
 };
 
-/// Collects rows. Measures the FMA peak when it is made and once more at the end,
-/// and takes the larger: a moment's noise must not flatter anyone.
+/// Collects rows. Measures the FMA peak when it is made and once more at the
+/// end, and takes the larger: a moment's noise must not flatter anyone.
 class Report {
 public:
   Report(std::string implementation, const Options &options);
   /// Seconds of one call of each phase.
-  void add(const std::string &workload, int batch, Flops flops, double forward, double train);
+  void add(const std::string &workload, int batch, Flops flops, double forward,
+           double train);
   /// Writes an array of objects to options.rowsFile or standard output; false,
   /// with a message, if that fails.
   bool write();

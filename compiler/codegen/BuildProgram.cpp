@@ -2,6 +2,7 @@
 
 #include "compiler/codegen/BuildProgram.h"
 
+#include "compiler/codegen/Layouts.h"
 #include "compiler/ir/Bindings.h"
 #include "compiler/ir/Views.h"
 
@@ -26,8 +27,8 @@ constexpr int64_t kOverreadBytes = 256;
 
 class ProgramBuilder {
 public:
-  ProgramBuilder(ModuleOp module, std::vector<ir::KernelOp> *kernelOps)
-      : module(module), kernelOps(kernelOps) {}
+  ProgramBuilder(ModuleOp module, std::vector<ir::KernelOp> *kernelOps, const MachineModel *machine)
+      : module(module), kernelOps(kernelOps), machine(machine) {}
 
   FailureOr<Program> run() {
     ir::ModelOp model = *module.getOps<ir::ModelOp>().begin();
@@ -42,6 +43,13 @@ public:
         return failure();
     // Vector loads may run over the end of the last tensor.
     program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
+    // Behind it, copies of operands: each is read by the very next kernel only.
+    for (Entry &entry : program.entries)
+      for (KernelCall &call : entry.calls)
+        for (TensorPlace &place : call.places)
+          if (place.space == TensorPlace::Space::Scratch)
+            place = {TensorPlace::Space::Arena, 0, program.arenaBytes + place.offset};
+    program.arenaBytes += scratchBytes;
     return std::move(program);
   }
 
@@ -275,21 +283,52 @@ private:
     }
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
-    // Equal kernels are one.
-    auto [it, isNew] = kernels.try_emplace(toString(*spec), unsigned(program.kernels.size()));
-    call.kernel = it->second;
-    if (isNew) {
-      spec->name = "fm_kernel_" + std::to_string(call.kernel);
-      program.kernels.push_back(std::move(*spec));
-      if (kernelOps)
-        kernelOps->push_back(kernel);
-    }
+    if (machine)
+      copyOperands(kernel, *spec, call, entry);
+    call.kernel = numberOf(*spec, kernel);
     entry.calls.push_back(std::move(call));
     return success();
   }
 
+  /// Operands that the kernel wants in another order are copied before it runs.
+  void copyOperands(ir::KernelOp kernel, KernelSpec &spec, KernelCall &call, Entry &entry) {
+    auto [it, isNew] = wishes.try_emplace(toString(spec));
+    if (isNew)
+      it->second = wishedLayouts(spec, *machine);
+    int64_t offset = 0;
+    for (const LayoutWish &wish : it->second) {
+      KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
+      Buffer &buffer = spec.inputs[wish.input];
+      TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
+      offset += bytesOf(copy.outputs[0].buffer);
+      KernelCall before{numberOf(copy, kernel), {call.places[wish.input], place}, call.location};
+      entry.calls.push_back(std::move(before));
+      call.places[wish.input] = place;
+      buffer.dims = wish.dims;
+      buffer.offset = 0;
+      buffer.external = false;
+    }
+    scratchBytes = std::max(scratchBytes, offset);
+  }
+
+  /// Equal kernels are one.
+  unsigned numberOf(KernelSpec &spec, ir::KernelOp kernel) {
+    spec.name = "kernel";
+    auto [it, isNew] = kernels.try_emplace(toString(spec), unsigned(program.kernels.size()));
+    if (isNew) {
+      spec.name = "fm_kernel_" + std::to_string(it->second);
+      program.kernels.push_back(spec);
+      if (kernelOps)
+        kernelOps->push_back(kernel);
+    }
+    return it->second;
+  }
+
   ModuleOp module;
   std::vector<ir::KernelOp> *kernelOps;
+  const MachineModel *machine; ///< null: operands are taken as they lie
+  int64_t scratchBytes = 0;
+  std::map<std::string, std::vector<LayoutWish>> wishes;
   Program program;
   std::map<std::string, int> number;
   std::map<std::string, unsigned> kernels;
@@ -298,8 +337,9 @@ private:
 
 } // namespace
 
-FailureOr<Program> buildProgram(ModuleOp module, std::vector<ir::KernelOp> *kernelOps) {
-  return ProgramBuilder(module, kernelOps).run();
+FailureOr<Program> buildProgram(ModuleOp module, std::vector<ir::KernelOp> *kernelOps,
+                                const MachineModel *machine) {
+  return ProgramBuilder(module, kernelOps, machine).run();
 }
 
 } // namespace fm::codegen

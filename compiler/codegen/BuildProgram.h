@@ -3,6 +3,7 @@
 #define FM_COMPILER_CODEGEN_BUILDPROGRAM_H
 
 #include "compiler/codegen/Program.h"
+#include "compiler/codegen/Target.h"
 
 #include "compiler/ir/Dialect.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -11,9 +12,11 @@ namespace fm::codegen {
 
 /// Collects the program of a module that memory planning has seen. Fails, with
 /// a diagnostic at the op, on IR that no kernel can be made of. `kernelOps`, if
-/// given, receives for each kernel the first op it came from.
+/// given, receives for each kernel the first op it came from. With a `machine`,
+/// operands that lie badly for their kernel are copied before it runs.
 mlir::FailureOr<Program> buildProgram(mlir::ModuleOp module,
-                                      std::vector<ir::KernelOp> *kernelOps = nullptr);
+                                      std::vector<ir::KernelOp> *kernelOps = nullptr,
+                                      const MachineModel *machine = nullptr);
 
 /// The KernelSpec of one kernel op; names are left empty.
 mlir::FailureOr<KernelSpec> translateKernel(ir::KernelOp kernel, int64_t batch);

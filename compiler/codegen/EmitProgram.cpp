@@ -241,6 +241,7 @@ private:
         case TensorPlace::Space::Persistent: pointer = at(memory, place.offset); break;
         case TensorPlace::Space::Arena: pointer = at(memory, program.persistentBytes + place.offset); break;
         case TensorPlace::Space::Argument: pointer = at(function->getArg(first + place.index), place.offset); break;
+        case TensorPlace::Space::Scratch: llvm_unreachable("placed when the program is complete");
         case TensorPlace::Space::Constant: pointer = at(constants[place.index], place.offset); break;
         }
         arguments.push_back(pointer);

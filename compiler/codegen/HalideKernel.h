@@ -11,6 +11,7 @@
 #define FM_COMPILER_CODEGEN_HALIDEKERNEL_H
 
 #include <string>
+#include <memory>
 #include <vector>
 
 #include "compiler/codegen/KernelSpec.h"
@@ -44,6 +45,8 @@ struct CompiledKernel {
   bool mayAlias = false; ///< an output lies in an input's memory
   std::string schedule;  ///< what was chosen, for people
   std::string error;     ///< not empty: nothing else is valid
+  /// A copy into another order: made by LLVM 19 alone, `bitcode` is empty.
+  std::shared_ptr<const KernelSpec> copy;
 };
 
 /// All kernels, by up to `jobs` processes at a time (0: one per core). Results

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/KernelModule.h"
 
+#include "compiler/codegen/CopyKernel.h"
+
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -176,11 +178,17 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
     error = "internal error: kernel '" + kernel.name + "': " + message;
     return nullptr;
   };
-  auto parsed = llvm::parseBitcodeFile(
-      llvm::MemoryBufferRef(kernel.bitcode, kernel.name), context);
-  if (!parsed)
-    return fail(llvm::toString(parsed.takeError()));
-  std::unique_ptr<llvm::Module> module = std::move(*parsed);
+  std::unique_ptr<llvm::Module> module;
+  if (kernel.copy) {
+    module = std::make_unique<llvm::Module>(kernel.name, context);
+    emitCopy(*asCopy(*kernel.copy), kernel.name, target.machine, *module);
+  } else {
+    auto parsed = llvm::parseBitcodeFile(
+        llvm::MemoryBufferRef(kernel.bitcode, kernel.name), context);
+    if (!parsed)
+      return fail(llvm::toString(parsed.takeError()));
+    module = std::move(*parsed);
+  }
   std::unique_ptr<llvm::TargetMachine> machine = makeTargetMachine(target);
   if (!machine)
     return fail("no target machine");
@@ -191,12 +199,13 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   module->setDataLayout(machine->createDataLayout());
 
   llvm::Function *body = module->getFunction(kernel.function);
-  if (!body || body->isDeclaration())
+  if (!kernel.copy && (!body || body->isDeclaration()))
     return fail("no function in its bitcode");
   if (llvm::Function *parallel = module->getFunction("halide_do_par_for"))
     parallel->setName("fm_parallel_for");
   defineErrorFunctions(*module);
-  Wrapper(kernel, *module).make(body);
+  if (body)
+    Wrapper(kernel, *module).make(body);
 
   for (llvm::GlobalValue &value : module->global_values())
     if (!value.isDeclaration() && value.getName() != kernel.name)

@@ -53,6 +53,7 @@ struct TensorPlace {
     Arena,      ///< offset in the arena
     Argument,   ///< argument `index` of the entry, at an offset
     Constant,   ///< constant `index` of the program
+    Scratch,    ///< only while a program is built
   } space = Space::Arena;
   unsigned index = 0;
   int64_t offset = 0; ///< bytes

@@ -68,6 +68,9 @@ struct Nest {
            (loops[loop].extent.isSamples || extent % choice.tile[loop] != 0);
   }
   NestChoice choice;
+  /// Estimates for a nest with reductions: all of its points computed once, with
+  /// the chosen tile, and with nothing but arithmetic.
+  double cycles = 0, idealCycles = 0;
 };
 
 enum class Place : uint8_t { Unused, Inline, Register, Nest };

@@ -411,6 +411,12 @@ private:
     nest.choice.tile = bestTile;
     nest.choice.vectorLoop = bestLoop;
     nest.choice.lanes = bestLanes;
+    double points = steps;
+    for (const Loop &loop : nest.loops)
+      points *= loop.extent.size;
+    nest.cycles = points * best;
+    nest.idealCycles =
+        points * operations / machine.fmaPerCycle / nativeLanes();
     const Stage &first = spec.stages[nest.reductions[0]];
     const Extent &inner = first.reduction.back();
     if (!inner.isSamples)

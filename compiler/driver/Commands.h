@@ -23,6 +23,15 @@ struct BenchOptions {
 /// `fmc bench`: times on made-up data, on standard output.
 bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics &diagnostics);
 
+struct HelpOptions {
+  std::string op;        ///< the op to explain; "": list them all
+  bool markdown = false; ///< the whole reference, for docs/ops.md
+  bool color = false;
+  size_t width = 80; ///< of the terminal
+};
+/// `fmc help`: the op reference. False if there is no such op.
+bool help(const HelpOptions &options, Diagnostics &diagnostics, std::string &text);
+
 } // namespace fm::driver
 
 #endif // FM_COMPILER_DRIVER_COMMANDS_H

@@ -16,6 +16,7 @@
 #include "compiler/driver/Pipeline.h"
 #include "frontend/language/Reader.h"
 #include "frontend/recorder/RecorderImpl.h"
+#include "frontend/recorder/WriteFm.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/IR/Module.h"
@@ -33,7 +34,11 @@ Compiler::Compiler(const CompilerOptions &options, Diagnostics &diagnostics)
 }
 Compiler::~Compiler() = default;
 
-void Compiler::adopt(std::unique_ptr<Recorder> other) { recorded = std::move(other); }
+void Compiler::adopt(std::unique_ptr<Recorder> other) {
+  recorded = std::move(other);
+  adopted = true;
+}
+std::unique_ptr<Recorder> Compiler::release() { return std::move(recorded); }
 
 /// Times a step, and turns what MLIR reports in it into our diagnostics.
 template <typename Function> bool Compiler::step(const char *name, Function &&function) {
@@ -57,6 +62,8 @@ template <typename Function> bool Compiler::step(const char *name, Function &&fu
 }
 
 bool Compiler::read() {
+  if (adopted)
+    return true;
   std::vector<Override> overrides;
   for (const std::string &define : options.defines) {
     auto parsed = parseOverride(define, diagnostics);
@@ -80,7 +87,8 @@ bool Compiler::makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOp
   result.target.asserts = options.asserts;
   result.target.exact = options.exact;
   return step("program", [&] {
-    auto program = codegen::buildProgram(recorded->impl().module(), &kernelOps);
+    auto program = codegen::buildProgram(recorded->impl().module(), &kernelOps,
+                                         options.backend == "halide" ? &result.target.machine : nullptr);
     if (succeeded(program))
       result.program = std::move(*program);
     return succeeded(program);
@@ -163,7 +171,13 @@ bool Compiler::emitText(std::string &text) {
     return true;
   }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;
-  if (stage != "fm" && !lower(stage))
+  if (stage == "fm")
+    return step("write", [&] {
+      auto written = writeFm(recorded->impl().model);
+      text = written.value_or("");
+      return written.has_value();
+    });
+  if (stage != "model" && !lower(stage))
     return false;
   llvm::raw_string_ostream out(text);
   recorded->impl().module().print(out);

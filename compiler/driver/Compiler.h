@@ -28,10 +28,12 @@ public:
   Compiler(const CompilerOptions &options, Diagnostics &diagnostics);
   ~Compiler();
 
-  /// Reads `options.input`.
+  /// Reads `options.input`; nothing to do for a model that was adopted.
   bool read();
   /// Takes a model that was recorded elsewhere (the DSL).
   void adopt(std::unique_ptr<Recorder> recorded);
+  /// Gives it back, in the state in which compiling has left it.
+  std::unique_ptr<Recorder> release();
   /// Runs the passes up to and including a stage ("": all).
   bool lower(const std::string &lastStage = "");
   /// What the planned IR amounts to, without generating code. After lower().
@@ -56,6 +58,7 @@ private:
   const CompilerOptions &options;
   Diagnostics &diagnostics;
   std::unique_ptr<Recorder> recorded;
+  bool adopted = false;
   std::vector<std::pair<std::string, double>> seconds;
 };
 

@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 using namespace fm;
@@ -76,6 +77,19 @@ int compile(const CompilerOptions &options) {
   return finish(diagnostics, options);
 }
 
+int explain(HelpOptions help, const CompilerOptions &options) {
+  Diagnostics diagnostics;
+  winsize window = {};
+  bool terminal = isatty(STDOUT_FILENO);
+  if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col >= 40)
+    help.width = window.ws_col;
+  help.color = options.color.value_or(terminal);
+  std::string text;
+  if (driver::help(help, diagnostics, text))
+    std::cout << text << std::flush;
+  return finish(diagnostics, options);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -92,7 +106,7 @@ int main(int argc, char **argv) {
   addCompileOptions(*compileCommand, options);
   compileCommand->add_option("-o,--output", options.output, "Output folder; with --emit, output file (default: standard output)");
   compileCommand->add_option("--emit", options.emit, "What to make")
-      ->check(CLI::IsMember({"object", "ast", "fm", "grad", "linalg", "kernels", "plan", "llvm", "asm"}))
+      ->check(CLI::IsMember({"object", "ast", "fm", "model", "grad", "linalg", "kernels", "plan", "llvm", "asm"}))
       ->capture_default_str();
   compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
       ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "plan"}));
@@ -111,6 +125,11 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(1, 1024))->capture_default_str();
   benchCommand->add_option("--seconds", benchOptions.seconds, "Time to spend on each entry")->capture_default_str();
 
+  HelpOptions helpOptions;
+  CLI::App *helpCommand = app.add_subcommand("help", "Explain the ops of the language");
+  helpCommand->add_option("op", helpOptions.op, "The op (default: list them all)");
+  helpCommand->add_flag("--markdown", helpOptions.markdown, "The whole reference, in Markdown");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -120,6 +139,8 @@ int main(int argc, char **argv) {
     options.color = color == "always";
   if (*compileCommand)
     return compile(options);
+  if (*helpCommand)
+    return explain(helpOptions, options);
   Diagnostics diagnostics;
   if (*showCommand)
     show(options, diagnostics);

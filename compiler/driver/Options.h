@@ -18,7 +18,7 @@ struct CompilerOptions {
   std::string triple;               ///< --target; "": this machine's
   std::string cpu = "native";       ///< --cpu
   int optLevel = 3;                 ///< -O
-  std::string emit = "object";      ///< object, ast, fm, grad, linalg, kernels, plan, llvm, asm
+  std::string emit = "object";      ///< object, ast, fm, model, grad, linalg, kernels, plan, llvm, asm
   std::string stopAfter;            ///< print the IR after this stage
   std::string backend = "halide";   ///< halide, reference
   bool fuse = true;                 ///< --no-fuse

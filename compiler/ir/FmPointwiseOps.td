@@ -166,7 +166,7 @@ def Fm_LeakyReluOp : Fm_ComposedOp<"leaky_relu", "x where x > 0, else slope * x 
   (ins Fm_Tensor:$x, F64Attr:$slope), "x: tensor, slope: float = 0.01",
   [{ select(a > 0.0, a, a * getSlope().convertToDouble()) }],
   [{ select(a > 0.0, dy, dy * getSlope().convertToDouble()) }]>;
-// Both branches of the exponential are finite: exp(-|x|) <= 1.
+// Where exp(-x) overflows, 1 / inf is the 0 that it should be.
 def Fm_SigmoidOp : Fm_ComposedOp<"sigmoid", "1 / (1 + exp(-x))", Unary, UnarySignature,
   [{ 1.0 / (1.0 + exp(-a)) }], [{ dy * y * (1.0 - y) }]>;
 def Fm_SiluOp : Fm_ComposedOp<"silu", "x * sigmoid(x), also called swish", Unary, UnarySignature,
@@ -218,9 +218,18 @@ def Fm_SelectOp : Fm_InternalPointwiseOp<"select",
 }
 def Fm_CastOp : Fm_InternalPointwiseOp<"cast",
     (ins Fm_Tensor:$x, TypeAttr:$to),
-    [{ a.cast(getTo()) }], [NonDifferentiableOpInterface]> {
+    [{ a.cast(getTo()) }], [DeclareOpInterfaceMethods<AdjointOpInterface>]> {
   let summary = "conversion of the element type; floats to integers truncate";
-  let extraClassDeclaration = Fm_NoGradient<"a conversion between element types has no gradient here">.declaration;
+  // No gradient flows into integers, and none comes out of them.
+  let extraClassDefinition = scalarDefinition # [{
+    ::llvm::SmallVector<::mlir::Value> $cppClass::buildAdjoint(
+        ::mlir::OpBuilder &builder, ::mlir::ValueRange gradients, ::llvm::ArrayRef<bool> wanted) {
+      auto element = ::mlir::getElementTypeOrSelf(getX().getType());
+      if (!::llvm::isa<::mlir::FloatType>(element))
+        return {::mlir::Value()};
+      return {::fm::ir::TensorExpr(builder, getLoc(), gradients[0]).cast(element)};
+    }
+  }];
 }
 
 #endif // FM_POINTWISE_OPS_TD

@@ -47,6 +47,21 @@ int64_t elementsPerSample(ArrayRef<int64_t> shape) {
   return count;
 }
 
+std::string checkTensor(RankedTensorType type, int64_t batch) {
+  // So many bytes still add up without overflow.
+  constexpr int64_t maxElements = int64_t(1) << 40;
+  int64_t count = 1;
+  for (auto [i, size] : llvm::enumerate(type.getShape())) {
+    if (ShapedType::isDynamic(size) && i > 0)
+      return "batch must be the first dimension, is dimension " + std::to_string(i) + " of " +
+             toString(type);
+    if (__builtin_mul_overflow(count, ShapedType::isDynamic(size) ? batch : size, &count) ||
+        count > maxElements)
+      return toString(type) + " has too many elements";
+  }
+  return "";
+}
+
 std::optional<SmallVector<int64_t>> broadcastShapes(ArrayRef<int64_t> a,
                                                     ArrayRef<int64_t> b) {
   SmallVector<int64_t> shape(std::max(a.size(), b.size()));
@@ -94,6 +109,16 @@ static RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// Arithmetic is on numbers, some of it on floating-point numbers only.
+static LogicalResult requireNumbers(OptionalLocation loc, StringRef op, RankedTensorType x,
+                                    bool floatsOnly) {
+  if (floatsOnly && !isa<FloatType>(x.getElementType()))
+    return emitOptionalError(loc, op, ": needs a tensor of f32 or f64, got ", toString(x));
+  if (x.getElementType().isInteger(1))
+    return emitOptionalError(loc, op, ": needs a tensor of numbers, got ", toString(x));
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Pointwise
 //===----------------------------------------------------------------------===//
@@ -125,12 +150,12 @@ LogicalResult inferPointwise(StringRef name, OptionalLocation loc,
     element = IntegerType::get(element.getContext(), 1);
   if (op == "cast")
     element = attributes.getAs<TypeAttr>("to").getValue();
+  static const StringRef anyType[] = {"compare", "select", "cast"};
   static const StringRef anyNumber[] = {"add", "sub", "mul", "div", "neg",
-                                        "abs", "maximum", "minimum", "compare",
-                                        "select", "cast", "relu"};
-  if (!llvm::is_contained(anyNumber, op) && !isa<FloatType>(element))
-    return emitOptionalError(loc, op, ": needs a tensor of f32 or f64, got ",
-                             toString(values[0].getType()));
+                                        "abs", "maximum", "minimum", "relu"};
+  if (!llvm::is_contained(anyType, op) &&
+      failed(requireNumbers(loc, op, tensorType(values[0]), !llvm::is_contained(anyNumber, op))))
+    return failure();
   types.push_back(RankedTensorType::get(shape, element));
   return success();
 }
@@ -142,6 +167,8 @@ LogicalResult inferPointwise(StringRef name, OptionalLocation loc,
 static LogicalResult inferReduction(StringRef op, OptionalLocation loc,
                                     RankedTensorType x, ArrayRef<int64_t> axis,
                                     bool keepdims, Types &types) {
+  if (failed(requireNumbers(loc, op, x, /*floatsOnly=*/op == "mean")))
+    return failure();
   auto axes = normalizeAxes(loc, op, axis, x.getRank());
   if (failed(axes))
     return failure();
@@ -219,8 +246,8 @@ FM_INFER(ReshapeOp) {
     } else if (size < 1) {
       return emitOptionalError(loc, "reshape: dimension ", size,
                                " is not positive");
-    } else {
-      known *= size;
+    } else if (__builtin_mul_overflow(known, size, &known)) {
+      known = std::numeric_limits<int64_t>::max();
     }
   }
   int64_t elements = elementsPerSample(x.getShape());
@@ -326,7 +353,7 @@ FM_INFER(SliceOp) {
                              op.getEnd(), " is empty or outside dimension ",
                              *axis, " of ", toString(x));
   SmallVector<int64_t> shape(x.getShape());
-  shape[*axis] = (end - begin + op.getStep() - 1) / op.getStep();
+  shape[*axis] = (end - begin - 1) / op.getStep() + 1;
   types.push_back(RankedTensorType::get(shape, x.getElementType()));
   return success();
 }
@@ -344,6 +371,9 @@ FM_INFER(EmbedOp) {
   return success();
 }
 
+/// Larger ones could overflow.
+static constexpr int64_t kMaxBorder = int64_t(1) << 48;
+
 FM_INFER(PadOp) {
   FM_ADAPTOR(PadOp);
   RankedTensorType x = tensorType(op.getX());
@@ -358,6 +388,9 @@ FM_INFER(PadOp) {
       return emitOptionalError(loc, "pad: border ",
                                std::min(before[i], after[i]),
                                " is negative; use slice to cut");
+    if (std::max(before[i], after[i]) > kMaxBorder)
+      return emitOptionalError(loc, "pad: border ", std::max(before[i], after[i]),
+                               " is too large");
     if (ShapedType::isDynamic(shape[i])) {
       if (before[i] || after[i])
         return emitOptionalError(loc, "pad: cannot pad batch");

@@ -45,7 +45,7 @@ static ArrayRef<int64_t> intsOf(DictionaryAttr attributes, StringRef name) {
 FM_SPECS(DenseOp) {
   auto x = cast<RankedTensorType>(inputs[0]);
   int64_t units = intOf(attributes, "units");
-  if (x.getRank() < 1 || (x.getRank() == 1 && x.isDynamicDim(0)))
+  if (x.getRank() < 1 || x.isDynamicDim(x.getRank() - 1))
     return mlir::emitError(loc) << "dense: needs a tensor with features in its last "
                              "dimension, got " << toString(x);
   if (units < 1)
@@ -103,6 +103,9 @@ std::array<Padding, 2> resolvePadding(Attribute padding, ArrayRef<int64_t> size,
   return result;
 }
 
+/// Products of two such numbers do not overflow.
+static constexpr int64_t kMaxWindowNumber = std::numeric_limits<int32_t>::max();
+
 /// Checks a window op on images and gives its output height and width.
 static FailureOr<std::array<int64_t, 2>>
 checkWindow(OptionalLocation loc, StringRef op, StringRef windowName,
@@ -116,21 +119,22 @@ checkWindow(OptionalLocation loc, StringRef op, StringRef windowName,
     if (x.isDynamicDim(1 + i))
       return emitOptionalError(loc, op, ": needs images [n, height, width, channels], got ",
                                toString(x));
-    if (window[i] < 1 || stride[i] < 1 || dilation[i] < 1)
-      return emitOptionalError(loc, op, ": ",
-                               window[i] < 1 ? windowName
-                               : stride[i] < 1 ? StringRef("stride")
-                                               : StringRef("dilation"),
-                               " must be positive, is ",
-                               window[i] < 1 ? window[i]
-                               : stride[i] < 1 ? stride[i]
-                                               : dilation[i]);
+    std::pair<StringRef, int64_t> numbers[] = {
+        {windowName, window[i]}, {"stride", stride[i]}, {"dilation", dilation[i]}};
+    for (auto [name, number] : numbers) {
+      if (number < 1)
+        return emitOptionalError(loc, op, ": ", name, " must be positive, is ", number);
+      if (number > kMaxWindowNumber)
+        return emitOptionalError(loc, op, ": ", name, " ", number, " is too large");
+    }
   }
   if (auto both = dyn_cast<DenseI64ArrayAttr>(padding))
-    for (int64_t border : both.asArrayRef())
+    for (int64_t border : both.asArrayRef()) {
       if (border < 0)
-        return emitOptionalError(loc, op, ": padding must not be negative, is ",
-                                 border);
+        return emitOptionalError(loc, op, ": padding must not be negative, is ", border);
+      if (border > kMaxWindowNumber)
+        return emitOptionalError(loc, op, ": padding ", border, " is too large");
+    }
   ArrayRef<int64_t> size = x.getShape().slice(1, 2);
   auto pads = resolvePadding(padding, size, window, stride, dilation);
   std::array<int64_t, 2> result, padded;
@@ -178,6 +182,9 @@ FM_SPECS(Conv2dOp) {
                          intsOf(attributes, "dilation"))))
     return failure();
   int64_t channels = x.getDimSize(3);
+  if (x.isDynamicDim(3))
+    return mlir::emitError(loc) << "conv2d: needs images [n, height, width, channels], got "
+                                << toString(x);
   if (filters < 1)
     return mlir::emitError(loc) << "conv2d: filters must be positive, is " << filters;
   if (groups < 1 || channels % groups || filters % groups)

@@ -173,7 +173,7 @@ static LogicalResult inferClassLoss(OptionalLocation loc, StringRef op,
   if (logits.getRank() < 1 || logits.isDynamicDim(logits.getRank() - 1))
     return emitOptionalError(loc, op, ": needs classes in the last dimension of the logits, got ",
                              toString(logits));
-  bool sparse = isa<IntegerType>(label.getElementType());
+  bool sparse = label.getElementType().isInteger(32) || label.getElementType().isInteger(64);
   RankedTensorType expected =
       sparse ? labelType(logits, label.getElementType()) : logits;
   if (label != expected)
@@ -187,41 +187,44 @@ static LogicalResult inferClassLoss(OptionalLocation loc, StringRef op,
 
 FM_INFER(CrossEntropyOp) { return inferClassLoss(loc, "cross_entropy", operands, types); }
 
-/// The label as a row of probabilities.
-static TensorExpr labelRows(OpBuilder &builder, Operation *op, Value logits, Value label) {
-  RankedTensorType type = tensorType(logits);
-  if (isa<FloatType>(tensorType(label).getElementType()))
-    return expr(builder, op, label);
-  return expr(builder, op,
-              builder.create<OneHotOp>(op->getLoc(), label, type.getShape().back(),
-                                       type.getElementType()));
+static bool isClassIndex(Value label) {
+  return isa<IntegerType>(tensorType(label).getElementType());
 }
-// sum_j p_j (log sum exp(x - max) - (x_j - max)).
+static TensorExpr oneHot(OpBuilder &builder, Operation *op, Value logits, Value label, Type element) {
+  return expr(builder, op,
+              builder.create<OneHotOp>(op->getLoc(), label, tensorType(logits).getShape().back(),
+                                       element));
+}
+
+// sum_j p_j (log sum exp(x - max) - (x_j - max)). A class index picks its term:
+// times zero, the term of a class that is ruled out (-inf) were no number.
 FM_DECOMPOSE(CrossEntropyOp) {
-  TensorExpr x = expr(context.builder, *this, getLogits());
+  OpBuilder &builder = context.builder;
+  TensorExpr x = expr(builder, *this, getLogits()), label = expr(builder, *this, getLabel());
   int64_t last = x.type().getRank() - 1;
-  TensorExpr p = labelRows(context.builder, *this, getLogits(), getLabel());
   TensorExpr shifted = x - x.max(last);
-  TensorExpr rows = (p * (log(exp(shifted).sum(last)) - shifted)).sum(last, false);
+  TensorExpr each = log(exp(shifted).sum(last)) - shifted;
+  TensorExpr picked =
+      isClassIndex(label)
+          ? select(oneHot(builder, *this, x, label, builder.getI1Type()), each, each.zeros())
+          : label * each;
+  TensorExpr rows = picked.sum(last, false);
   return {rows.mean(allAxes(rows.type()), false)};
 }
-// (softmax(x) * sum(p) - p) / rows; with class indices sum(p) is 1.
+// dx = (softmax(x) * sum(p) - p) / rows, where a class index has sum(p) = 1;
+// dp_j = (log sum exp(x - max) - (x_j - max)) / rows.
 FM_ADJOINT(CrossEntropyOp) {
-  TensorExpr x = expr(builder, *this, getLogits());
+  TensorExpr x = expr(builder, *this, getLogits()), label = expr(builder, *this, getLabel());
   int64_t last = x.type().getRank() - 1;
-  bool sparse = isa<IntegerType>(tensorType(getLabel()).getElementType());
-  TensorExpr p = labelRows(builder, *this, getLogits(), getLabel());
-  TensorExpr scale = perElement(expr(builder, *this, gradients[0]),
-                                labelType(x.type(), x.type().getElementType()));
-  TensorExpr dx = x, dp = x;
-  TensorExpr e = exp(x - x.max(last));
-  TensorExpr softmax = e / e.sum(last);
-  dx = ((sparse ? softmax : softmax * p.sum(last)) - p) * scale;
-  if (wanted[1] && !sparse)
-    dp = -log(softmax) * scale;
-  SmallVector<bool> want(wanted);
-  want[1] &= !sparse;
-  return sumToOperands(*this, want, {dx, dp});
+  Type element = x.type().getElementType();
+  TensorExpr scale = perElement(expr(builder, *this, gradients[0]), labelType(x.type(), element));
+  TensorExpr shifted = x - x.max(last);
+  TensorExpr e = exp(shifted);
+  TensorExpr sum = e.sum(last), softmax = e / sum;
+  if (isClassIndex(label))
+    return {(softmax - oneHot(builder, *this, x, label, element)) * scale, Value()};
+  return {wanted[0] ? (softmax * label.sum(last) - label) * scale : Value(),
+          wanted[1] ? (log(sum) - shifted) * scale : Value()};
 }
 
 //===----------------------------------------------------------------------===//

@@ -152,8 +152,8 @@ FM_LOWER(RandomMaskOp) {
     auto high = [&](Value v) -> Value { return b.create<arith::ShRUIOp>(at.loc, v, half); };
     auto mix = [&](Value x, Value y) -> Value { return b.create<arith::XOrIOp>(at.loc, x, y); };
     Value key = low(mix(elements[0], high(elements[0])));
-    Value position = at.dim(0);
-    for (int64_t i = 1; i < type.getRank(); ++i) {
+    Value position = at.constant(0);
+    for (int64_t i = 0; i < type.getRank(); ++i) {
       position = at.mul(position, type.getDimSize(i));
       position = b.create<arith::AddIOp>(at.loc, position, at.dim(i));
     }
@@ -325,23 +325,14 @@ FM_LOWER(SliceOp) {
   auto type = cast<RankedTensorType>(getType());
   int64_t axis = getAxis() < 0 ? getAxis() + x.getRank() : getAxis();
   int64_t begin = getBegin() < 0 ? getBegin() + x.getDimSize(axis) : getBegin();
-  // A map says by a plain dimension that the loop runs over all of it: the first
-  // elements are read at computed positions.
-  if (begin == 0 && getStep() == 1 && type.getDimSize(axis) != x.getDimSize(axis))
-    return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
-      SmallVector<Value> indices;
-      for (int64_t i = 0; i < x.getRank(); ++i)
-        indices.push_back(at.dim(i));
-      return at.load(context.operands[0], indices);
-    })};
-  SmallVector<AffineExpr> exprs;
-  for (int64_t i = 0; i < x.getRank(); ++i) {
-    AffineExpr d = context.builder.getAffineDimExpr(i);
-    exprs.push_back(i == axis ? d * getStep() + begin : d);
-  }
-  auto map = AffineMap::get(x.getRank(), 0, exprs, getContext());
-  return {buildGather(context, getLoc(), type, context.operands[0], map,
-                      [](IndexBuilder &, ValueRange elements) { return elements[0]; })};
+  // Not by an index map: linalg would take the loops' extents from x.
+  Value source = context.operands[0];
+  return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
+    SmallVector<Value> indices;
+    for (int64_t i = 0; i < x.getRank(); ++i)
+      indices.push_back(i == axis ? at.add(at.mul(at.dim(i), getStep()), begin) : at.dim(i));
+    return at.load(source, indices);
+  })};
 }
 
 FM_LOWER(ConcatOp) {

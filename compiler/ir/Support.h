@@ -27,6 +27,11 @@ normalizeAxes(OptionalLocation loc, llvm::StringRef op,
 /// Static product of the dimensions; the samples dimension counts as 1.
 int64_t elementsPerSample(llvm::ArrayRef<int64_t> shape);
 
+/// What every tensor of a model keeps to: the samples are the first dimension,
+/// and there are 2^40 elements at most. An error message that continues the
+/// name of the tensor, or "".
+std::string checkTensor(mlir::RankedTensorType type, int64_t batch);
+
 /// Scalar type of this tensor's element type.
 mlir::RankedTensorType scalarOf(mlir::Type tensor);
 

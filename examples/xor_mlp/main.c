@@ -35,11 +35,13 @@ int main(int argc, char **argv) {
   xor_mlp learner, copy;
   int step, i, wrong = 0;
 
-  if (xor_mlp_bind(&learner, aligned(&learner_memory), XOR_MLP_MEMORY_BYTES) != FM_OK)
+  if (xor_mlp_bind(&learner, aligned(&learner_memory), XOR_MLP_MEMORY_BYTES) !=
+      FM_OK)
     return failed("bind", &learner);
   if (xor_mlp_init(&learner, 1) != FM_OK)
     return failed("init", &learner);
-  printf("%d parameters, %d bytes in all\n", (int)XOR_MLP_PARAMETER_COUNT, (int)XOR_MLP_MEMORY_BYTES);
+  printf("%d parameters, %d bytes in all\n", (int)XOR_MLP_PARAMETER_COUNT,
+         (int)XOR_MLP_MEMORY_BYTES);
 
   for (step = 1; step <= 500; ++step) {
     if (xor_mlp_train_step(&learner, 4, questions[0], answers, &loss) != FM_OK)
@@ -60,7 +62,8 @@ int main(int argc, char **argv) {
   if (xor_mlp_forward(&copy, 4, questions[0], said_again) != FM_OK)
     return failed("forward", &copy);
   for (i = 0; i < 4; ++i) {
-    printf("%g xor %g = %.3f\n", (double)questions[i][0], (double)questions[i][1], (double)said[i]);
+    printf("%g xor %g = %.3f\n", (double)questions[i][0],
+           (double)questions[i][1], (double)said[i]);
     wrong += (said[i] > 0.5f) != (answers[i] > 0.5f);
   }
   if (memcmp(said, said_again, sizeof said) != 0) {

@@ -1,4 +1,5 @@
-//===- Arguments.cpp - Argument values to attributes ------------------------===//
+//===- Arguments.cpp - Argument values to attributes
+//------------------------===//
 
 #include "frontend/recorder/Arguments.h"
 #include "compiler/ir/Dialect.h"
@@ -36,6 +37,23 @@ static const std::vector<InitRule> &initRules() {
       {"he_uniform", InitKind::HeUniform, {}},
       {"he_normal", InitKind::HeNormal, {}}};
   return rules;
+}
+
+std::vector<OpSignature> initializerSignatures() {
+  std::vector<OpSignature> result;
+  for (const InitRule &rule : initRules()) {
+    OpSignature signature{
+        rule.name, "an initial value", "initializer", {}, false};
+    for (auto [name, value] : rule.parameters) {
+      bool required = std::isnan(value);
+      std::string text;
+      if (!required)
+        llvm::raw_string_ostream(text) << llvm::format("%g", value);
+      signature.parameters.push_back({name, "float", text, required});
+    }
+    result.push_back(std::move(signature));
+  }
+  return result;
 }
 
 static std::optional<double> asNumber(const Value &value) {
@@ -85,12 +103,14 @@ Value parseDefault(const std::string &text) {
 }
 
 /// Integers of a list; a samples mark becomes a dynamic dimension.
-static std::optional<SmallVector<int64_t>> asInts(const Value &value, bool allowSamples) {
+static std::optional<SmallVector<int64_t>> asInts(const Value &value,
+                                                  bool allowSamples) {
   SmallVector<int64_t> result;
   auto add = [&](const Value &item) {
     auto *i = std::get_if<Int>(&item.data);
     if (i)
-      result.push_back(i->samples && allowSamples ? ShapedType::kDynamic : i->value);
+      result.push_back(i->samples && allowSamples ? ShapedType::kDynamic
+                                                  : i->value);
     return i != nullptr;
   };
   if (auto *list = std::get_if<List>(&value.data)) {
@@ -104,18 +124,22 @@ static std::optional<SmallVector<int64_t>> asInts(const Value &value, bool allow
   return result;
 }
 
-static Attribute convertInit(MLIRContext *context, const Value &value, std::string &message) {
+static Attribute convertInit(MLIRContext *context, const Value &value,
+                             std::string &message) {
   std::string name;
   std::vector<Argument> arguments;
   if (auto *symbol = std::get_if<Symbol>(&value.data)) {
     name = symbol->name;
   } else if (auto *text = std::get_if<std::string>(&value.data)) {
     name = *text;
-  } else if (auto *call = std::get_if<std::shared_ptr<CallValue>>(&value.data)) {
+  } else if (auto *call =
+                 std::get_if<std::shared_ptr<CallValue>>(&value.data)) {
     name = (*call)->name;
     arguments = (*call)->arguments;
   } else {
-    message = "expected an initializer such as zeros or normal(stddev = 0.02), got " + describeValue(value);
+    message =
+        "expected an initializer such as zeros or normal(stddev = 0.02), got " +
+        describeValue(value);
     return {};
   }
   const InitRule *rule = nullptr;
@@ -138,6 +162,7 @@ static Attribute convertInit(MLIRContext *context, const Value &value, std::stri
   for (size_t i = 0; i < rule->parameters.size(); ++i)
     numbers[i] = rule->parameters[i].second;
   size_t position = 0;
+  bool given[2] = {};
   for (const Argument &argument : arguments) {
     size_t index = position;
     if (!argument.name.empty()) {
@@ -149,29 +174,47 @@ static Attribute convertInit(MLIRContext *context, const Value &value, std::stri
     }
     if (index >= rule->parameters.size()) {
       message = "initializer '" + name + "' has no argument " +
-                (argument.name.empty() ? std::to_string(position) : "'" + argument.name + "'");
+                (argument.name.empty() ? std::to_string(position)
+                                       : "'" + argument.name + "'");
       return {};
     }
+    if (given[index]) {
+      message = "initializer '" + name + "': '" +
+                rule->parameters[index].first + "' is given twice";
+      return {};
+    }
+    given[index] = true;
     auto number = asNumber(argument.value);
     if (!number || !std::isfinite(*number)) {
-      message = "initializer '" + name + "': '" + rule->parameters[index].first +
-                "' must be a number, is " + describeValue(argument.value);
+      message = "initializer '" + name + "': '" +
+                rule->parameters[index].first + "': expected a number, got " +
+                describeValue(argument.value);
       return {};
     }
     numbers[index] = *number;
   }
   if (std::isnan(numbers[0])) {
-    message = "initializer '" + name + "' needs '" + rule->parameters[0].first + "'";
+    message =
+        "initializer '" + name + "' needs '" + rule->parameters[0].first + "'";
     return {};
   }
   return ir::InitAttr::get(context, rule->kind, numbers[0], numbers[1]);
 }
 
-Attribute convertArgument(MLIRContext *context, const std::string &type, const Value &value,
-                          std::string &message) {
+Attribute convertArgument(MLIRContext *context, const std::string &type,
+                          const Value &value, std::string &message) {
   Builder b(context);
   auto expected = [&](const std::string &what) -> Attribute {
     message = "expected " + what + ", got " + describeValue(value);
+    return {};
+  };
+  auto expectedWord = [&](const std::string &what,
+                          std::vector<std::string> words,
+                          const std::string &word) -> Attribute {
+    expected(what);
+    std::string near = nearest(word, words);
+    if (!near.empty())
+      message += "; did you mean '" + near + "'?";
     return {};
   };
   if (type == "int") {
@@ -183,7 +226,7 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
     auto number = asNumber(value);
     if (number && std::isfinite(*number))
       return b.getF64FloatAttr(*number);
-    return expected("a number");
+    return expected(number ? "a finite number" : "a number");
   }
   if (type == "bool") {
     if (auto *flag = std::get_if<bool>(&value.data))
@@ -204,7 +247,8 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
       return b.getDenseI64ArrayAttr({});
     if (auto ints = asInts(value, type == "ints"))
       return b.getDenseI64ArrayAttr(*ints);
-    return expected(isAxes ? "an axis or a list of axes" : "a list of integers");
+    return expected(isAxes ? "all, an axis or a list of axes"
+                           : "a list of integers");
   }
   if (type == "pair") {
     auto ints = asInts(value, false);
@@ -228,11 +272,13 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
       if (ints->size() == 2)
         return b.getDenseI64ArrayAttr(*ints);
     }
-    return expected("same, valid, an integer or a pair of them");
+    return expectedWord("same, valid, an integer or a pair of them",
+                        {"same", "valid"}, word);
   }
   if (type == "init")
     return convertInit(context, value, message);
-  assert(StringRef(type).starts_with("enum(") && "a parameter type nobody converts");
+  assert(StringRef(type).starts_with("enum(") &&
+         "a parameter type nobody converts");
   std::string word;
   if (auto *symbol = std::get_if<Symbol>(&value.data))
     word = symbol->name;
@@ -242,7 +288,10 @@ Attribute convertArgument(MLIRContext *context, const std::string &type, const V
   StringRef(type).drop_front(5).drop_back().split(choices, '|');
   if (llvm::is_contained(choices, word))
     return b.getStringAttr(word);
-  return expected("one of " + llvm::join(choices, ", "));
+  std::vector<std::string> words;
+  for (StringRef choice : choices)
+    words.push_back(choice.str());
+  return expectedWord("one of " + llvm::join(words, ", "), words, word);
 }
 
 } // namespace fm

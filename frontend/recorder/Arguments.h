@@ -1,4 +1,5 @@
-//===- Arguments.h - Argument values to attributes --------------------------===//
+//===- Arguments.h - Argument values to attributes
+//--------------------------===//
 //
 // A value that a user gave, or a default as written in a signature, becomes the
 // attribute that the op's parameter wants; or a message says what was expected.
@@ -22,6 +23,9 @@ mlir::Attribute convertArgument(mlir::MLIRContext *context,
 
 /// A default's text as a value: "1", "0.5", "true", "valid", "glorot_uniform".
 Value parseDefault(const std::string &text);
+
+/// The initializers, as signatures of category "initializer".
+std::vector<OpSignature> initializerSignatures();
 
 /// What was given, for messages: "the number 0.5", "the word same".
 std::string describeValue(const Value &value);

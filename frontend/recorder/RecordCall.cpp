@@ -1,4 +1,5 @@
-//===- RecordCall.cpp - One call of an op -----------------------------------===//
+//===- RecordCall.cpp - One call of an op
+//-----------------------------------===//
 //
 // Binds arguments to the op's signature, converts them, makes the parameters of
 // a layer, infers the result's type. Every mistake in a call is reported.
@@ -12,6 +13,8 @@
 
 #include "mlir/IR/Verifier.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace fm {
@@ -22,8 +25,22 @@ struct BoundCall {
   std::vector<std::vector<const Argument *>> given; ///< a list a parameter
   std::string name;                                 ///< of the layer
   bool failed = false;
+  bool silent = false; ///< an argument failed before
 };
 } // namespace
+
+/// What came of a mistake that has been reported.
+static bool isErrorValue(const Value &value) {
+  if (auto *tensor = std::get_if<Tensor>(&value.data))
+    return tensor->isError();
+  if (auto *list = std::get_if<List>(&value.data))
+    return llvm::any_of(*list, isErrorValue);
+  if (auto *call = std::get_if<std::shared_ptr<CallValue>>(&value.data))
+    return llvm::any_of((*call)->arguments, [](const Argument &argument) {
+      return isErrorValue(argument.value);
+    });
+  return false;
+}
 
 static const OpSignature *findSignature(const std::string &op) {
   for (const OpSignature &signature : Recorder::signatures())
@@ -49,7 +66,8 @@ static std::string usage(const OpSignature &signature) {
 
 /// Distributes the arguments over the parameters.
 static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
-                      const std::vector<Argument> &arguments, bool hasName, const Location &loc) {
+                      const std::vector<Argument> &arguments, bool hasName,
+                      const Location &loc) {
   BoundCall call;
   call.given.resize(signature.parameters.size());
   size_t next = 0;
@@ -61,19 +79,29 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
   for (const Argument &argument : arguments) {
     if (argument.name.empty()) {
       if (next >= signature.parameters.size()) {
-        fail(argument.location, "too many arguments, at most " +
-                                    std::to_string(signature.parameters.size()) + " expected");
+        fail(argument.location,
+             "too many arguments, at most " +
+                 std::to_string(signature.parameters.size()) + " expected");
         break;
       }
       const auto &parameter = signature.parameters[next];
       // A variadic parameter takes tensors until something else comes.
-      if (isVariadic(parameter) && !std::holds_alternative<Tensor>(argument.value.data)) {
+      if (isVariadic(parameter) &&
+          !std::holds_alternative<Tensor>(argument.value.data)) {
         if (auto *list = std::get_if<List>(&argument.value.data); !list)
           ++next;
       }
       if (next >= signature.parameters.size()) {
-        fail(argument.location, "expected a tensor, got " + describeValue(argument.value));
+        fail(argument.location,
+             "expected a tensor, got " + describeValue(argument.value));
         break;
+      }
+      if (!call.given[next].empty() &&
+          !isVariadic(signature.parameters[next])) {
+        fail(argument.location,
+             "'" + signature.parameters[next].name + "' is given twice");
+        ++next;
+        continue;
       }
       call.given[next].push_back(&argument);
       if (!isVariadic(signature.parameters[next]))
@@ -81,12 +109,19 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
       continue;
     }
     if (argument.name == "name" && hasName) {
-      if (auto *text = std::get_if<std::string>(&argument.value.data))
+      if (isErrorValue(argument.value))
+        call.silent = true;
+      else if (!call.name.empty())
+        fail(argument.location, "'name' is given twice");
+      else if (auto *text = std::get_if<std::string>(&argument.value.data))
         call.name = *text;
       else if (auto *symbol = std::get_if<Symbol>(&argument.value.data))
         call.name = symbol->name;
       else
-        fail(argument.location, "'name' must be a string, is " + describeValue(argument.value));
+        fail(argument.location,
+             "'name': expected a string, got " + describeValue(argument.value));
+      if (call.name.empty() && !call.failed && !call.silent)
+        fail(argument.location, "'name' is empty");
       continue;
     }
     std::vector<std::string> names;
@@ -100,26 +135,32 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
       if (hasName)
         names.push_back("name");
       std::string near = nearest(argument.name, names);
-      fail(argument.location, "no argument '" + argument.name + "'" +
-                                  (near.empty() ? "" : "; did you mean '" + near + "'?"));
+      fail(argument.location,
+           "no argument '" + argument.name + "'" +
+               (near.empty() ? "" : "; did you mean '" + near + "'?"));
       continue;
     }
-    if (!call.given[index].empty() && !isVariadic(signature.parameters[index])) {
+    if (!call.given[index].empty() &&
+        !isVariadic(signature.parameters[index])) {
       fail(argument.location, "'" + argument.name + "' is given twice");
       continue;
     }
     call.given[index].push_back(&argument);
   }
+  std::vector<std::string> missing;
   for (auto [i, parameter] : llvm::enumerate(signature.parameters))
-    if (parameter.required && call.given[i].empty() && !call.failed)
-      fail(loc, "argument '" + parameter.name + "' is missing");
+    if (parameter.required && call.given[i].empty())
+      missing.push_back("'" + parameter.name + "'");
+  if (!missing.empty() && !call.failed)
+    fail(loc, missing.size() == 1
+                  ? "argument " + missing[0] + " is missing"
+                  : "arguments " + llvm::join(missing, ", ") + " are missing");
   return call;
 }
 
-std::optional<std::vector<mlir::Value>>
-Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value> inputs,
-                                DictionaryAttr attributes, const std::string &given,
-                                const Location &loc) {
+std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
+    RegisteredOperationName op, ArrayRef<mlir::Value> inputs,
+    DictionaryAttr attributes, const std::string &given, const Location &loc) {
   auto specs = op.getInterface<ir::LayerOpInterface>()->getParameterSpecs(
       locate(loc), ValueRange(inputs).getTypes(), attributes);
   if (mlir::failed(specs))
@@ -127,12 +168,23 @@ Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value
   Scope &scope = scopes.back();
   std::string base = op.stripDialect().str();
   std::string name = given;
+  if (!given.empty() && !checkPath(base, given, loc))
+    return std::nullopt;
   if (name.empty()) {
+    // In a scope that is entered again, the layers without a name are those of
+    // the first time, in the same order.
+    auto taken = [&] {
+      auto layer = layers.find(scope.path + name);
+      return layer != layers.end() && (!scope.reentered || layer->second.named);
+    };
     do
       name = base + "_" + std::to_string(++scope.counters[base]);
-    while (!scope.reentered && layers.count(scope.path + name));
+    while (taken());
   }
   std::string path = scope.path + name;
+  for (const ir::ParameterSpec &spec : *specs)
+    if (!checkTensor(base + ": parameter '" + spec.name + "'", spec.type, loc))
+      return std::nullopt;
   auto [it, isNew] = layers.try_emplace(path);
   Layer &layer = it->second;
   if (isNew) {
@@ -141,8 +193,8 @@ Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value
     layer.location = loc;
     for (const ir::ParameterSpec &spec : *specs)
       layer.parameters.push_back(builder.create<ir::ParameterOp>(
-          locate(loc), spec.type, path + "." + spec.name, spec.init, spec.fanIn, spec.fanOut,
-          spec.state, false));
+          locate(loc), spec.type, path + "." + spec.name, spec.init, spec.fanIn,
+          spec.fanOut, spec.state, false));
     return layer.parameters;
   }
   // The same weights again: they must fit.
@@ -152,28 +204,40 @@ Recorder::Impl::layerParameters(RegisteredOperationName op, ArrayRef<mlir::Value
     return std::nullopt;
   };
   if (!layer.named && !given.empty())
-    return refuse(base + ": the name '" + path + "' is that of a layer without a name; give that one a name to share its weights");
+    return refuse(base + ": the name '" + path +
+                  "' is that of a layer without a name; give that one a name, "
+                  "too, to share its weights");
   if (layer.op != base)
     return refuse(base + ": '" + path + "' is a " + layer.op + " already");
   bool fits = layer.parameters.size() == specs->size();
   for (size_t i = 0; fits && i < specs->size(); ++i) {
     if (layer.parameters[i].getType() == (*specs)[i].type)
       continue;
-    return refuse(base + ": shared '" + path + "." + (*specs)[i].name + "' is " +
-                  ir::toString(layer.parameters[i].getType()) + ", needed is " +
-                  ir::toString((*specs)[i].type));
+    return refuse(base + ": shared '" + path + "." + (*specs)[i].name +
+                  "' is " + ir::toString(layer.parameters[i].getType()) +
+                  ", needed is " + ir::toString((*specs)[i].type));
   }
-  if (!fits)
-    return refuse(base + ": '" + path + "' has " + std::to_string(layer.parameters.size()) +
-                  " parameters, needed are " + std::to_string(specs->size()));
+  if (!fits) {
+    std::string has, needs;
+    for (mlir::Value parameter : layer.parameters)
+      has +=
+          (has.empty() ? "" : ", ") + parameter.getDefiningOp<ir::ParameterOp>()
+                                          .getName()
+                                          .drop_front(path.size() + 1)
+                                          .str();
+    for (const ir::ParameterSpec &spec : *specs)
+      needs += (needs.empty() ? "" : ", ") + spec.name;
+    return refuse(base + ": '" + path + "' has the parameters " + has +
+                  "; this call needs " + needs);
+  }
   return layer.parameters;
 }
 
 /// Attributes of a call: given values, else defaults. A default that names
 /// another parameter takes its value.
-static std::optional<DictionaryAttr> convertAttributes(MLIRContext *context, Diagnostics &diagnostics,
-                                                       const OpSignature &signature,
-                                                       const BoundCall &call) {
+static std::optional<DictionaryAttr>
+convertAttributes(MLIRContext *context, Diagnostics &diagnostics,
+                  const OpSignature &signature, const BoundCall &call) {
   NamedAttrList attributes;
   bool failed = false;
   for (auto [i, parameter] : llvm::enumerate(signature.parameters)) {
@@ -182,11 +246,18 @@ static std::optional<DictionaryAttr> convertAttributes(MLIRContext *context, Dia
     std::string message;
     if (!call.given[i].empty()) {
       const Argument &argument = *call.given[i].front();
-      if (Attribute attr = convertArgument(context, parameter.type, argument.value, message)) {
+      if (isErrorValue(argument.value)) {
+        failed = true; // reported where it failed
+        continue;
+      }
+      if (Attribute attr = convertArgument(context, parameter.type,
+                                           argument.value, message)) {
         attributes.set(parameter.name, attr);
         continue;
       }
-      diagnostics.error(argument.location, signature.name + ": '" + parameter.name + "': " + message);
+      diagnostics.error(argument.location, signature.name + ": '" +
+                                               parameter.name +
+                                               "': " + message);
       failed = true;
       continue;
     }
@@ -194,9 +265,11 @@ static std::optional<DictionaryAttr> convertAttributes(MLIRContext *context, Dia
       attributes.set(parameter.name, same);
       continue;
     }
-    Attribute attr = convertArgument(context, parameter.type, parseDefault(parameter.defaultValue), message);
+    Attribute attr = convertArgument(
+        context, parameter.type, parseDefault(parameter.defaultValue), message);
     if (!attr && !failed)
-      llvm::report_fatal_error(llvm::Twine("signature of ") + signature.name + ": " + message);
+      llvm::report_fatal_error(llvm::Twine("signature of ") + signature.name +
+                               ": " + message);
     attributes.set(parameter.name, attr);
   }
   if (failed)
@@ -204,7 +277,28 @@ static std::optional<DictionaryAttr> convertAttributes(MLIRContext *context, Dia
   return attributes.getDictionary(context);
 }
 
-Tensor Recorder::call(const std::string &op, const std::vector<Argument> &arguments,
+/// A number as an element of a tensor; null if it does not fit.
+static TypedAttr numberOf(Type element, const Value &value) {
+  auto *integer = std::get_if<Int>(&value.data);
+  double number =
+      integer ? double(integer->value) : std::get<double>(value.data);
+  if (auto type = dyn_cast<FloatType>(element)) {
+    FloatAttr attr = FloatAttr::get(type, number);
+    return attr.getValue().isFinite() ? attr : FloatAttr();
+  }
+  // Beyond 2^53 doubles are whole, but not what was meant.
+  if (!integer &&
+      (number != std::floor(number) || std::abs(number) > 9007199254740992.0))
+    return {};
+  int64_t whole = integer ? integer->value : int64_t(number);
+  unsigned width = element.getIntOrFloatBitWidth();
+  if (width == 1 ? whole != 0 && whole != 1 : !llvm::isIntN(width, whole))
+    return {};
+  return IntegerAttr::get(element, whole);
+}
+
+Tensor Recorder::call(const std::string &op,
+                      const std::vector<Argument> &arguments,
                       const Location &loc) {
   Impl &s = *state;
   MLIRContext *context = s.ownContext.get();
@@ -213,10 +307,20 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
     std::vector<std::string> names;
     for (const OpSignature &candidate : signatures())
       names.push_back(candidate.name);
-    s.diagnostics.error(loc, "unknown op '" + op + "'");
     std::string near = nearest(op, names);
-    if (!near.empty())
-      s.diagnostics.note(loc, "did you mean '" + near + "'?");
+    s.diagnostics.error(
+        loc, "unknown op '" + op + "'" +
+                 (near.empty() ? "" : "; did you mean '" + near + "'?"));
+    return {};
+  }
+  if (signature->category == "optimizer" ||
+      signature->category == "initializer") {
+    s.diagnostics.error(loc, "'" + op + "' is an " + signature->category +
+                                 ", not an op on tensors");
+    s.diagnostics.note(loc,
+                       signature->category == "optimizer"
+                           ? "write 'train " + op + "(...)'"
+                           : "it is a value for arguments such as kernel_init");
     return {};
   }
   auto name = *RegisteredOperationName::lookup("fm." + op, context);
@@ -227,10 +331,12 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
 
   // Operands. A number takes the type of the first tensor.
   SmallVector<mlir::Value> operands;
-  SmallVector<std::pair<size_t, double>> numbers;
-  bool silent = false, bad = false;
+  SmallVector<std::pair<size_t, const Value *>> numbers;
+  bool silent = call.silent, bad = false;
   Type element;
-  auto addOperand = [&](const Value &value, const OpSignature::Parameter &parameter, const Location &at) {
+  auto addOperand = [&](const Value &value,
+                        const OpSignature::Parameter &parameter,
+                        const Location &at) {
     if (auto *tensor = std::get_if<Tensor>(&value.data)) {
       if (tensor->isError()) {
         silent = true;
@@ -241,14 +347,16 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
         element = getElementTypeOrSelf(operands.back().getType());
       return;
     }
-    bool isNumber = std::holds_alternative<Int>(value.data) || std::holds_alternative<double>(value.data);
+    bool isNumber = std::holds_alternative<Int>(value.data) ||
+                    std::holds_alternative<double>(value.data);
     if (isNumber && !isVariadic(parameter)) {
-      auto *integer = std::get_if<Int>(&value.data);
-      numbers.push_back({operands.size(), integer ? double(integer->value) : std::get<double>(value.data)});
+      numbers.push_back({operands.size(), &value});
       operands.push_back({});
       return;
     }
-    s.diagnostics.error(at, op + ": '" + parameter.name + "': expected a tensor, got " + describeValue(value));
+    s.diagnostics.error(at, op + ": '" + parameter.name +
+                                "': expected a tensor, got " +
+                                describeValue(value));
     bad = true;
   };
   for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
@@ -272,33 +380,34 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
     return {};
   }
   for (auto [index, number] : numbers) {
-    auto scalar = RankedTensorType::get({}, element);
-    bool isInteger = isa<IntegerType>(element);
-    if (isInteger && number != double(int64_t(number))) {
-      s.diagnostics.error(loc, op + ": the number " + describeValue({number}) + " does not fit a tensor of " + ir::toString(element));
+    TypedAttr value = numberOf(element, *number);
+    if (!value) {
+      s.diagnostics.error(loc, op + ": the number " + describeValue(*number) +
+                                   " does not fit a tensor of " +
+                                   ir::toString(element));
       return {};
     }
-    Attribute value = isInteger ? Attribute(IntegerAttr::get(element, int64_t(number)))
-                                : Attribute(FloatAttr::get(element, number));
-    operands[index] = s.builder.create<ir::ConstantOp>(location, DenseElementsAttr::get(scalar, value));
+    auto scalar = RankedTensorType::get({}, element);
+    operands[index] = s.builder.create<ir::ConstantOp>(
+        location, DenseElementsAttr::get(scalar, Attribute(value)));
   }
 
   // What inference and parameter making report belongs to this call.
-  bool reported = false;
+  bool verifying = false;
   ScopedDiagnosticHandler handler(context, [&](mlir::Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error && !verifying)
       s.diagnostics.error(loc, diagnostic.str());
-      reported = true;
-    }
     return success();
   });
   if (isLayer) {
     for (mlir::Value operand : operands)
       if (!isa<FloatType>(getElementTypeOrSelf(operand.getType()))) {
-        s.diagnostics.error(loc, op + ": needs a tensor of f32 or f64, got " + ir::toString(operand.getType()));
+        s.diagnostics.error(loc, op + ": needs a tensor of f32 or f64, got " +
+                                     ir::toString(operand.getType()));
         return {};
       }
-    auto parameters = s.layerParameters(name, operands, *attributes, call.name, loc);
+    auto parameters =
+        s.layerParameters(name, operands, *attributes, call.name, loc);
     if (!parameters)
       return {};
     operands.append(parameters->begin(), parameters->end());
@@ -308,21 +417,31 @@ Tensor Recorder::call(const std::string &op, const std::vector<Argument> &argume
   OperationState operation(location, name.getStringRef());
   operation.addOperands(operands);
   operation.addAttributes(attributes->getValue());
-  if (mlir::failed(inference->inferReturnTypes(context, location, operands, *attributes,
-                                               OpaqueProperties(nullptr), {}, types)))
+  if (mlir::failed(
+          inference->inferReturnTypes(context, location, operands, *attributes,
+                                      OpaqueProperties(nullptr), {}, types)) ||
+      !s.checkTensor(op + ": the result", cast<RankedTensorType>(types[0]),
+                     loc))
     return {};
   operation.addTypes(types);
   Operation *created = s.builder.create(operation);
+  verifying = true;
   if (mlir::failed(mlir::verify(created))) {
     created->erase();
-    if (!reported)
-      s.diagnostics.error(loc, op + ": operands of these types are not accepted");
+    // All tensors of the language are numbers or bool; ops want floats or any.
+    std::string types;
+    for (mlir::Value operand : operands)
+      types += (types.empty() ? "" : " and ") + ir::toString(operand.getType());
+    s.diagnostics.error(
+        loc, op + ": needs " + (operands.size() == 1 ? "a tensor" : "tensors") +
+                 " of f32 or f64, got " + types);
     return {};
   }
   return s.add(created->getResult(0));
 }
 
-void Recorder::train(const std::string &optimizer, const std::vector<Argument> &arguments,
+void Recorder::train(const std::string &optimizer,
+                     const std::vector<Argument> &arguments,
                      const Location &loc) {
   Impl &s = *state;
   if (s.trainLocation) {
@@ -338,17 +457,20 @@ void Recorder::train(const std::string &optimizer, const std::vector<Argument> &
       if (candidate.category == "optimizer")
         names.push_back(candidate.name);
     std::string near = nearest(optimizer, names);
-    s.diagnostics.error(loc, "'" + optimizer + "' is not an optimizer");
-    s.diagnostics.note(loc, near.empty() ? "optimizers are " + llvm::join(names, ", ")
-                                         : "did you mean '" + near + "'?");
+    s.diagnostics.error(
+        loc, "'" + optimizer + "' is not an optimizer" +
+                 (near.empty() ? "" : "; did you mean '" + near + "'?"));
+    s.diagnostics.note(loc, "the optimizers are " + llvm::join(names, ", "));
     return;
   }
   BoundCall call = bind(s.diagnostics, *signature, arguments, false, loc);
   if (call.failed)
     return;
-  auto options = convertAttributes(s.ownContext.get(), s.diagnostics, *signature, call);
+  auto options =
+      convertAttributes(s.ownContext.get(), s.diagnostics, *signature, call);
   if (options)
-    s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options, ArrayAttr());
+    s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options,
+                                       ArrayAttr());
 }
 
 } // namespace fm

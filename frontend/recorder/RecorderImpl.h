@@ -1,4 +1,5 @@
-//===- RecorderImpl.h - The IR side of the recorder -------------------------===//
+//===- RecorderImpl.h - The IR side of the recorder
+//-------------------------===//
 #ifndef FM_FRONTEND_RECORDER_RECORDERIMPL_H
 #define FM_FRONTEND_RECORDER_RECORDERIMPL_H
 
@@ -22,7 +23,8 @@ struct Recorder::Impl {
   mlir::ModuleOp module() { return *moduleOp; }
   mlir::MLIRContext &context() { return *ownContext; }
 
-  //===-- Names ---------------------------------------------------------------===//
+  //===-- Names
+  //---------------------------------------------------------------===//
   struct Layer {
     std::string op;
     std::vector<mlir::Value> parameters;
@@ -41,8 +43,20 @@ struct Recorder::Impl {
 
   mlir::Location locate(const Location &loc);
   Tensor add(mlir::Value value);
+  /// An identifier that C and C++ accept.
+  bool checkIdentifier(const std::string &what, const std::string &name,
+                       const Location &loc);
+  /// The same, and new among inputs, targets, outputs, loss and metrics.
   bool checkName(const std::string &what, const std::string &name,
                  const Location &loc);
+  /// A layer's or a scope's name: "stem", "encoder_1.dense_1".
+  bool checkPath(const std::string &what, const std::string &name,
+                 const Location &loc);
+  /// Whether a tensor of this type can be; reports it if not.
+  bool checkTensor(const std::string &what, mlir::RankedTensorType type,
+                   const Location &loc);
+  bool checkType(const std::string &what, const std::string &name,
+                 const TensorType &type, const Location &loc);
   mlir::Type elementType(DType type);
   mlir::RankedTensorType tensorType(const TensorType &type);
 

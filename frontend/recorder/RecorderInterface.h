@@ -83,6 +83,7 @@ struct OpSignature {
   std::string summary;
   std::string category; ///< "layer", "activation", "loss", "optimizer", ...
   std::vector<Parameter> parameters;
+  bool isLayer = false; ///< has weights; takes `name = "..."`
 };
 
 class RecorderInterface {

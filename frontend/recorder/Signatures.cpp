@@ -1,5 +1,7 @@
-//===- Signatures.cpp - The ops of the language, from the dialect -----------===//
+//===- Signatures.cpp - The ops of the language, from the dialect
+//-----------===//
 
+#include "frontend/recorder/Arguments.h"
 #include "frontend/recorder/RecorderImpl.h"
 
 using namespace mlir;
@@ -31,9 +33,13 @@ const std::vector<OpSignature> &Recorder::signatures() {
       result.push_back({name.stripDialect().str(),
                         language->getLanguageSummary().str(),
                         language->getLanguageCategory().str(),
-                        parseParameters(language->getLanguageSignature())});
+                        parseParameters(language->getLanguageSignature()),
+                        name.hasInterface<ir::LayerOpInterface>()});
     }
-    llvm::sort(result, [](const auto &a, const auto &b) { return a.name < b.name; });
+    for (OpSignature &initializer : initializerSignatures())
+      result.push_back(std::move(initializer));
+    llvm::sort(result,
+               [](const auto &a, const auto &b) { return a.name < b.name; });
     return result;
   }();
   return all;

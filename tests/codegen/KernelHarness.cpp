@@ -193,32 +193,37 @@ TargetSpec testTarget(bool asserts, const std::string &cpu) {
 
 void setThreads(int threads) { threadCount = threads; }
 
-RunnableKernel::RunnableKernel(const KernelSpec &spec,
-                               const TargetSpec &target) {
-  CompiledKernel kernel = compileKernels({spec}, target)[0];
-  error = kernel.error;
-  schedule = kernel.schedule;
+RunnableKernels::RunnableKernels(const std::vector<KernelSpec> &specs,
+                                 const TargetSpec &target) {
+  const std::vector<CompiledKernel> kernels = compileKernels(specs, target);
+  std::ostringstream ir;
+  std::vector<std::string> names;
+  for (const CompiledKernel &kernel : kernels) {
+    schedules.push_back(kernel.schedule);
+    if (error.empty())
+      error = kernel.error;
+    // A function that takes the kernel's pointers from an array.
+    const unsigned count = kernel.pointers;
+    names.push_back("run_" + std::to_string(names.size()));
+    ir << "declare i32 @" << kernel.name << "(ptr, i64";
+    for (unsigned i = 0; i < count; ++i)
+      ir << ", ptr";
+    ir << ")\ndefine i32 @" << names.back()
+       << "(ptr %context, i64 %n, ptr %pointers) {\n";
+    for (unsigned i = 0; i < count; ++i)
+      ir << "%a" << i << " = getelementptr ptr, ptr %pointers, i64 " << i
+         << "\n%p" << i << " = load ptr, ptr %a" << i << "\n";
+    ir << "%r = call i32 @" << kernel.name << "(ptr %context, i64 %n";
+    for (unsigned i = 0; i < count; ++i)
+      ir << ", ptr %p" << i;
+    ir << ")\nret i32 %r\n}\n";
+  }
   if (!error.empty())
     return;
-  // A step function that takes its pointers from an array.
-  std::ostringstream ir;
-  const unsigned count = kernel.pointers;
-  ir << "declare i32 @" << spec.name << "(ptr, i64";
-  for (unsigned i = 0; i < count; ++i)
-    ir << ", ptr";
-  ir << ")\ndefine i32 @run(ptr %context, i64 %n, ptr %pointers) {\n";
-  for (unsigned i = 0; i < count; ++i)
-    ir << "%a" << i << " = getelementptr ptr, ptr %pointers, i64 " << i
-       << "\n%p" << i << " = load ptr, ptr %a" << i << "\n";
-  ir << "%r = call i32 @" << spec.name << "(ptr %context, i64 %n";
-  for (unsigned i = 0; i < count; ++i)
-    ir << ", ptr %p" << i;
-  ir << ")\nret i32 %r\n}\n";
-
   ObjectEmitter emitter(target);
   error = emitter.setModule(ir.str());
   if (error.empty())
-    error = emitter.link({kernel}, {"run"});
+    error = emitter.link(kernels, names);
   if (const char *path = getenv("FM_DUMP_ASM")) {
     std::string text;
     emitter.emit(EmitKind::Assembly, text);
@@ -235,11 +240,11 @@ RunnableKernel::RunnableKernel(const KernelSpec &spec,
   jit = std::make_unique<KernelJit>();
   error = jit->load(
       object, {{"fm_parallel_for", reinterpret_cast<void *>(&parallelFor)}});
-  if (error.empty())
-    function =
-        reinterpret_cast<int (*)(void *, int64_t, void **)>(jit->find("run"));
-  if (error.empty() && !function)
-    error = "no function";
+  for (const std::string &name : names) {
+    functions.push_back(reinterpret_cast<KernelFunction>(jit->find(name)));
+    if (error.empty() && !functions.back())
+      error = "kernel is not in its object";
+  }
 }
 
 Tensor randomTensor(const std::vector<Extent> &shape, ScalarType type,

@@ -23,20 +23,40 @@ namespace fm::test {
 /// This machine, with or without Halide's checks; cpu may name another one.
 codegen::TargetSpec testTarget(bool asserts, const std::string &cpu = "native");
 
+/// `i32 (ptr context, i64 n, ptr pointers)`: inputs, then outputs.
+using KernelFunction = int (*)(void *, int64_t, void **);
+
+/// Several kernels in one object.
+class RunnableKernels {
+public:
+  /// Empty `error` if all compiled.
+  RunnableKernels(const std::vector<codegen::KernelSpec> &specs,
+                  const codegen::TargetSpec &target);
+  std::string error;
+  std::vector<std::string> schedules;
+  std::vector<KernelFunction> functions;
+
+private:
+  std::unique_ptr<codegen::KernelJit> jit;
+};
+
 class RunnableKernel {
 public:
   /// Empty `error` if it compiled.
   RunnableKernel(const codegen::KernelSpec &spec,
-                 const codegen::TargetSpec &target);
-  std::string error, schedule;
+                 const codegen::TargetSpec &target)
+      : kernels({spec}, target), error(kernels.error),
+        schedule(kernels.schedules[0]) {}
   /// `pointers`: inputs, then outputs.
   int operator()(int64_t n, void **pointers) const {
-    return function(nullptr, n, pointers);
+    return kernels.functions[0](nullptr, n, pointers);
   }
 
 private:
-  std::unique_ptr<codegen::KernelJit> jit;
-  int (*function)(void *, int64_t, void **) = nullptr;
+  RunnableKernels kernels;
+
+public:
+  std::string error, schedule;
 };
 
 /// How many threads the kernels' parallel loops use from now on.

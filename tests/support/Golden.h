@@ -1,7 +1,7 @@
 //===- Golden.h - Values that PyTorch computed ----------------------------===//
 //
-// Reads the files of tests/goldens (see make_goldens.py and README.md there) and
-// makes the weights and batches again that its two trainings used.
+// Reads the files of tests/goldens (see make_goldens.py and README.md there)
+// and makes the weights and batches again that its two trainings used.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_TESTS_SUPPORT_GOLDEN_H
@@ -46,7 +46,8 @@ struct GoldenTraining {
   /// How far PyTorch itself is off in f32, relative, a step: rounding decides
   /// on which side of a kink a value falls, and training amplifies it.
   std::vector<double> deviationOfTorchF32;
-  std::map<std::string, double> gradientAbsSumAtFirstStep, parameterAbsSumAfterLastStep;
+  std::map<std::string, double> gradientAbsSumAtFirstStep,
+      parameterAbsSumAfterLastStep;
 };
 
 namespace detail {
@@ -59,7 +60,8 @@ inline nlohmann::ordered_json readJson(const std::string &path) {
 inline GoldenTensor toTensor(const nlohmann::ordered_json &json) {
   return {json.at("dtype"), json.at("shape"), json.at("data")};
 }
-inline std::map<std::string, GoldenTensor> toTensors(const nlohmann::ordered_json &json) {
+inline std::map<std::string, GoldenTensor>
+toTensors(const nlohmann::ordered_json &json) {
   std::map<std::string, GoldenTensor> tensors;
   for (const auto &[name, value] : json.items())
     tensors.emplace(name, toTensor(value));
@@ -94,11 +96,14 @@ inline GoldenTraining readGoldenTraining(const std::string &path) {
   for (const auto &[name, shape] : json.at("parameters").items())
     training.parameters.emplace_back(name, shape.get<std::vector<int64_t>>());
   training.loss = json.at("loss").get<std::vector<double>>();
-  training.deviationOfTorchF32 = json.at("deviation_of_torch_f32").get<std::vector<double>>();
+  training.deviationOfTorchF32 =
+      json.at("deviation_of_torch_f32").get<std::vector<double>>();
   training.gradientAbsSumAtFirstStep =
-      json.at("gradient_abs_sum_at_first_step").get<std::map<std::string, double>>();
+      json.at("gradient_abs_sum_at_first_step")
+          .get<std::map<std::string, double>>();
   training.parameterAbsSumAfterLastStep =
-      json.at("parameter_abs_sum_after_last_step").get<std::map<std::string, double>>();
+      json.at("parameter_abs_sum_after_last_step")
+          .get<std::map<std::string, double>>();
   return training;
 }
 
@@ -118,7 +123,8 @@ private:
 };
 
 /// The first value of parameter number `position` of a golden training.
-inline std::vector<float> goldenWeights(size_t position, const std::vector<int64_t> &shape) {
+inline std::vector<float> goldenWeights(size_t position,
+                                        const std::vector<int64_t> &shape) {
   double limit = 0.05; // biases
   int64_t count = 1, receptive = 1;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -127,7 +133,9 @@ inline std::vector<float> goldenWeights(size_t position, const std::vector<int64
       receptive *= shape[i];
   }
   if (shape.size() > 1)
-    limit = std::sqrt(6.0 / static_cast<double>(receptive * (shape[shape.size() - 2] + shape.back())));
+    limit = std::sqrt(
+        6.0 / static_cast<double>(receptive *
+                                  (shape[shape.size() - 2] + shape.back())));
   Stream stream(100 + position);
   std::vector<float> weights(static_cast<size_t>(count));
   for (float &weight : weights)
@@ -151,7 +159,8 @@ inline GoldenBatch goldenBatch(int step, int batch = 64) {
     result.labels.push_back(labelSaysSo ? shown : other);
     for (int row = 0; row < 28; ++row)
       for (int column = 0; column < 28; ++column)
-        result.images.push_back(stream.next() * 0.5 + (row / 3 == shown ? 0.5 : 0.0));
+        result.images.push_back(stream.next() * 0.5 +
+                                (row / 3 == shown ? 0.5 : 0.0));
   }
   return result;
 }

@@ -12,7 +12,8 @@ namespace {
 
 const std::string folder = "tests/goldens/";
 
-const GoldenCase &find(const std::vector<GoldenCase> &cases, const std::string &name) {
+const GoldenCase &find(const std::vector<GoldenCase> &cases,
+                       const std::string &name) {
   for (const GoldenCase &golden : cases)
     if (golden.name == name)
       return golden;
@@ -31,8 +32,9 @@ TEST(Golden, StreamsAreThoseOfTheScript) {
   EXPECT_EQ(weights[1], 0.10590873658657074f);
 
   const GoldenBatch batch = goldenBatch(0);
-  EXPECT_EQ(std::vector<int32_t>(batch.labels.begin(), batch.labels.begin() + 6),
-            (std::vector<int32_t>{0, 1, 2, 2, 3, 7}));
+  EXPECT_EQ(
+      std::vector<int32_t>(batch.labels.begin(), batch.labels.begin() + 6),
+      (std::vector<int32_t>{0, 1, 2, 2, 3, 7}));
   EXPECT_EQ(batch.images.front(), 0.9365421533584595);
   EXPECT_EQ(batch.images.back(), 0.031762540340423584);
 }
@@ -44,7 +46,8 @@ TEST(Golden, EveryCaseIsWhole) {
     SCOPED_TRACE(golden.name);
     EXPECT_TRUE(names.insert(golden.name).second);
     EXPECT_FALSE(golden.outputs.empty());
-    for (const auto *tensors : {&golden.inputs, &golden.outputs, &golden.gradients})
+    for (const auto *tensors :
+         {&golden.inputs, &golden.outputs, &golden.gradients})
       for (const auto &[name, tensor] : *tensors) {
         size_t count = 1;
         for (int64_t extent : tensor.shape)
@@ -56,8 +59,9 @@ TEST(Golden, EveryCaseIsWhole) {
   }
 }
 
-// Written out, so that nobody need trust the script about NHWC and HWIO: stride 2, "same", an even
-// number of rows, for which the padding is 0 in front and 1 behind.
+// Written out, so that nobody need trust the script about NHWC and HWIO: stride
+// 2, "same", an even number of rows, for which the padding is 0 in front and 1
+// behind.
 TEST(Golden, ConvolutionIsNhwcAndHwio) {
   const auto cases = readGoldenCases(folder + "ops.json");
   const GoldenCase &golden = find(cases, "conv2d.stride_same");
@@ -93,7 +97,8 @@ TEST(Golden, TrainingsAreWhole) {
     EXPECT_EQ(training.model, name);
     EXPECT_EQ(training.loss.size(), 100u);
     EXPECT_EQ(training.deviationOfTorchF32.size(), 100u);
-    EXPECT_EQ(training.gradientAbsSumAtFirstStep.size(), training.parameters.size());
+    EXPECT_EQ(training.gradientAbsSumAtFirstStep.size(),
+              training.parameters.size());
     EXPECT_LT(training.loss.back(), 0.6 * training.loss.front());
   }
 }

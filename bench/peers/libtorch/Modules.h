@@ -1,4 +1,5 @@
-//===- Modules.h - The measured networks, as libtorch users write them -----===//
+//===- Modules.h - The measured networks, as libtorch users write them
+//-----===//
 #ifndef FM_BENCH_PEERS_LIBTORCH_MODULES_H
 #define FM_BENCH_PEERS_LIBTORCH_MODULES_H
 
@@ -14,7 +15,8 @@ namespace nn = torch::nn;
 using torch::Tensor;
 
 struct SeedCnnModule : nn::Module {
-  nn::Conv2d conv1{nn::Conv2dOptions(1, 32, 3)}, conv2{nn::Conv2dOptions(32, 64, 3)};
+  nn::Conv2d conv1{nn::Conv2dOptions(1, 32, 3)},
+      conv2{nn::Conv2dOptions(32, 64, 3)};
   nn::Conv2d conv3{nn::Conv2dOptions(64, 64, 3)};
   nn::Linear hidden{576, 64}, logits{64, SeedCnn::classes};
 
@@ -34,19 +36,23 @@ struct SeedCnnModule : nn::Module {
 };
 
 struct MlpModule : nn::Module {
-  nn::Linear first{Mlp::in, Mlp::hidden}, second{Mlp::hidden, Mlp::hidden}, logits{Mlp::hidden, Mlp::classes};
+  nn::Linear first{Mlp::in, Mlp::hidden}, second{Mlp::hidden, Mlp::hidden},
+      logits{Mlp::hidden, Mlp::classes};
 
   MlpModule() {
     register_module("first", first);
     register_module("second", second);
     register_module("logits", logits);
   }
-  Tensor forward(const Tensor &x) { return logits(torch::relu(second(torch::relu(first(x))))); }
+  Tensor forward(const Tensor &x) {
+    return logits(torch::relu(second(torch::relu(first(x)))));
+  }
 };
 
 struct EncoderModule : nn::Module {
   static constexpr int64_t width = Encoder::width, heads = Encoder::heads;
-  nn::LayerNorm norm1{nn::LayerNormOptions({width})}, norm2{nn::LayerNormOptions({width})};
+  nn::LayerNorm norm1{nn::LayerNormOptions({width})},
+      norm2{nn::LayerNormOptions({width})};
   nn::Linear qkv{width, 3 * width}, project{width, width};
   nn::Linear expand{width, Encoder::hidden}, contract{Encoder::hidden, width};
 
@@ -60,18 +66,27 @@ struct EncoderModule : nn::Module {
   }
   Tensor forward(Tensor x) {
     const int64_t batch = x.size(0), length = x.size(1);
-    const Tensor parts = qkv(norm1(x)).view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
-    const Tensor q = parts[0] * (1.0 / std::sqrt(static_cast<double>(width / heads))), k = parts[1], v = parts[2];
-    const Tensor weights = torch::softmax(torch::matmul(q, k.transpose(-2, -1)), -1);
-    x = x + project(torch::matmul(weights, v).transpose(1, 2).reshape({batch, length, width}));
+    const Tensor parts = qkv(norm1(x))
+                             .view({batch, length, 3, heads, width / heads})
+                             .permute({2, 0, 3, 1, 4});
+    const Tensor q = parts[0] *
+                     (1.0 / std::sqrt(static_cast<double>(width / heads))),
+                 k = parts[1], v = parts[2];
+    const Tensor weights =
+        torch::softmax(torch::matmul(q, k.transpose(-2, -1)), -1);
+    x = x + project(torch::matmul(weights, v)
+                        .transpose(1, 2)
+                        .reshape({batch, length, width}));
     return x + contract(torch::gelu(expand(norm2(x))));
   }
 };
 
 struct ResnetBlockModule : nn::Module {
   static constexpr int64_t channels = ResnetBlock::channels;
-  nn::Conv2d conv1{nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false)};
-  nn::Conv2d conv2{nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false)};
+  nn::Conv2d conv1{
+      nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false)};
+  nn::Conv2d conv2{
+      nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false)};
   nn::BatchNorm2d norm1{channels}, norm2{channels};
 
   ResnetBlockModule() {
@@ -87,11 +102,16 @@ struct ResnetBlockModule : nn::Module {
 };
 
 struct MbconvBlockModule : nn::Module {
-  static constexpr int64_t channels = MbconvBlock::channels, expanded = MbconvBlock::expanded;
+  static constexpr int64_t channels = MbconvBlock::channels,
+                           expanded = MbconvBlock::expanded;
   static constexpr int64_t squeezed = MbconvBlock::squeezed;
   nn::Conv2d expand{nn::Conv2dOptions(channels, expanded, 1).bias(false)};
-  nn::Conv2d depthwise{nn::Conv2dOptions(expanded, expanded, 3).padding(1).groups(expanded).bias(false)};
-  nn::Conv2d squeeze{nn::Conv2dOptions(expanded, squeezed, 1)}, excite{nn::Conv2dOptions(squeezed, expanded, 1)};
+  nn::Conv2d depthwise{nn::Conv2dOptions(expanded, expanded, 3)
+                           .padding(1)
+                           .groups(expanded)
+                           .bias(false)};
+  nn::Conv2d squeeze{nn::Conv2dOptions(expanded, squeezed, 1)},
+      excite{nn::Conv2dOptions(squeezed, expanded, 1)};
   nn::Conv2d project{nn::Conv2dOptions(expanded, channels, 1).bias(false)};
   nn::BatchNorm2d norm1{expanded}, norm2{expanded}, norm3{channels};
 
@@ -108,7 +128,8 @@ struct MbconvBlockModule : nn::Module {
   Tensor forward(const Tensor &x) {
     Tensor y = torch::silu(norm1(expand(x)));
     y = torch::silu(norm2(depthwise(y)));
-    const Tensor gate = torch::sigmoid(excite(torch::silu(squeeze(y.mean({2, 3}, /*keepdim=*/true)))));
+    const Tensor gate = torch::sigmoid(
+        excite(torch::silu(squeeze(y.mean({2, 3}, /*keepdim=*/true)))));
     return norm3(project(y * gate)) + x;
   }
 };

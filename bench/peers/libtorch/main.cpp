@@ -19,10 +19,13 @@ namespace {
 using Loss = std::function<Tensor(const Tensor &, const Tensor &)>;
 enum class Optimizer { Adam, Momentum };
 
-std::unique_ptr<torch::optim::Optimizer> makeOptimizer(Optimizer kind, const std::vector<Tensor> &parameters) {
+std::unique_ptr<torch::optim::Optimizer>
+makeOptimizer(Optimizer kind, const std::vector<Tensor> &parameters) {
   if (kind == Optimizer::Adam)
-    return std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(1e-3).eps(1e-7));
-  return std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(1e-2).momentum(0.9));
+    return std::make_unique<torch::optim::Adam>(
+        parameters, torch::optim::AdamOptions(1e-3).eps(1e-7));
+  return std::make_unique<torch::optim::SGD>(
+      parameters, torch::optim::SGDOptions(1e-2).momentum(0.9));
 }
 
 struct Seconds {
@@ -30,8 +33,8 @@ struct Seconds {
 };
 
 template <typename Module>
-Seconds measureFormat(Tensor x, const Tensor &target, const Loss &loss, Optimizer kind,
-                      torch::MemoryFormat format) {
+Seconds measureFormat(Tensor x, const Tensor &target, const Loss &loss,
+                      Optimizer kind, torch::MemoryFormat format) {
   torch::manual_seed(1);
   Module module;
   if (x.dim() == 4) {
@@ -57,12 +60,16 @@ Seconds measureFormat(Tensor x, const Tensor &target, const Loss &loss, Optimize
 }
 
 template <typename Module>
-void measure(Report &report, const char *workload, int batch, Flops flops, const Tensor &x, const Tensor &target,
-             const Loss &loss, Optimizer optimizer) {
-  Seconds best = measureFormat<Module>(x, target, loss, optimizer, torch::MemoryFormat::Contiguous);
+void measure(Report &report, const char *workload, int batch, Flops flops,
+             const Tensor &x, const Tensor &target, const Loss &loss,
+             Optimizer optimizer) {
+  Seconds best = measureFormat<Module>(x, target, loss, optimizer,
+                                       torch::MemoryFormat::Contiguous);
   if (x.dim() == 4) {
-    const Seconds other = measureFormat<Module>(x, target, loss, optimizer, torch::MemoryFormat::ChannelsLast);
-    best = {std::min(best.forward, other.forward), std::min(best.train, other.train)};
+    const Seconds other = measureFormat<Module>(
+        x, target, loss, optimizer, torch::MemoryFormat::ChannelsLast);
+    best = {std::min(best.forward, other.forward),
+            std::min(best.train, other.train)};
   }
   report.add(workload, batch, flops, best.forward, best.train);
 }
@@ -76,32 +83,48 @@ int main(int argc, char **argv) try {
   torch::set_num_threads(options.threads);
   Report report("libtorch", options);
 
-  const Loss crossEntropy = [](const Tensor &y, const Tensor &label) { return torch::cross_entropy_loss(y, label); };
-  const Loss squaredError = [](const Tensor &y, const Tensor &target) { return torch::mse_loss(y, target); };
-  const auto labels = [](int64_t count) { return torch::randint(0, 10, {count}, torch::kLong); };
+  const Loss crossEntropy = [](const Tensor &y, const Tensor &label) {
+    return torch::cross_entropy_loss(y, label);
+  };
+  const Loss squaredError = [](const Tensor &y, const Tensor &target) {
+    return torch::mse_loss(y, target);
+  };
+  const auto labels = [](int64_t count) {
+    return torch::randint(0, 10, {count}, torch::kLong);
+  };
 
   if (options.wants(SeedCnn::name))
     for (int batch : SeedCnn::batches)
-      measure<SeedCnnModule>(report, SeedCnn::name, batch, SeedCnn::flops(batch),
-                             torch::rand({batch, 1, SeedCnn::image, SeedCnn::image}), labels(batch), crossEntropy,
-                             Optimizer::Adam);
+      measure<SeedCnnModule>(
+          report, SeedCnn::name, batch, SeedCnn::flops(batch),
+          torch::rand({batch, 1, SeedCnn::image, SeedCnn::image}),
+          labels(batch), crossEntropy, Optimizer::Adam);
   if (options.wants(Mlp::name))
-    measure<MlpModule>(report, Mlp::name, Mlp::batch, Mlp::flops(), torch::rand({Mlp::batch, Mlp::in}),
-                       labels(Mlp::batch), crossEntropy, Optimizer::Adam);
+    measure<MlpModule>(report, Mlp::name, Mlp::batch, Mlp::flops(),
+                       torch::rand({Mlp::batch, Mlp::in}), labels(Mlp::batch),
+                       crossEntropy, Optimizer::Adam);
   if (options.wants(Encoder::name)) {
-    const std::vector<int64_t> shape{Encoder::batch, Encoder::length, Encoder::width};
-    measure<EncoderModule>(report, Encoder::name, Encoder::batch, Encoder::flops(), torch::rand(shape) * 2 - 1,
+    const std::vector<int64_t> shape{Encoder::batch, Encoder::length,
+                                     Encoder::width};
+    measure<EncoderModule>(report, Encoder::name, Encoder::batch,
+                           Encoder::flops(), torch::rand(shape) * 2 - 1,
                            torch::rand(shape), squaredError, Optimizer::Adam);
   }
   if (options.wants(ResnetBlock::name)) {
-    const std::vector<int64_t> shape{ResnetBlock::batch, ResnetBlock::channels, ResnetBlock::image, ResnetBlock::image};
-    measure<ResnetBlockModule>(report, ResnetBlock::name, ResnetBlock::batch, ResnetBlock::flops(),
-                               torch::rand(shape) * 2 - 1, torch::rand(shape), squaredError, Optimizer::Momentum);
+    const std::vector<int64_t> shape{ResnetBlock::batch, ResnetBlock::channels,
+                                     ResnetBlock::image, ResnetBlock::image};
+    measure<ResnetBlockModule>(report, ResnetBlock::name, ResnetBlock::batch,
+                               ResnetBlock::flops(), torch::rand(shape) * 2 - 1,
+                               torch::rand(shape), squaredError,
+                               Optimizer::Momentum);
   }
   if (options.wants(MbconvBlock::name)) {
-    const std::vector<int64_t> shape{MbconvBlock::batch, MbconvBlock::channels, MbconvBlock::image, MbconvBlock::image};
-    measure<MbconvBlockModule>(report, MbconvBlock::name, MbconvBlock::batch, MbconvBlock::flops(),
-                               torch::rand(shape) * 2 - 1, torch::rand(shape), squaredError, Optimizer::Momentum);
+    const std::vector<int64_t> shape{MbconvBlock::batch, MbconvBlock::channels,
+                                     MbconvBlock::image, MbconvBlock::image};
+    measure<MbconvBlockModule>(report, MbconvBlock::name, MbconvBlock::batch,
+                               MbconvBlock::flops(), torch::rand(shape) * 2 - 1,
+                               torch::rand(shape), squaredError,
+                               Optimizer::Momentum);
   }
   return report.write() ? 0 : 1;
 } catch (const std::exception &error) {

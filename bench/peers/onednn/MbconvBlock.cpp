@@ -6,7 +6,8 @@
 namespace fm::bench::onednn {
 namespace {
 
-constexpr int64_t B = MbconvBlock::batch, C = MbconvBlock::channels, E = MbconvBlock::expanded;
+constexpr int64_t B = MbconvBlock::batch, C = MbconvBlock::channels,
+                  E = MbconvBlock::expanded;
 constexpr int64_t pixels = MbconvBlock::image * MbconvBlock::image;
 
 /// Loops over [B][E / width][pixels][width]: oneDNN keeps images in blocks of
@@ -20,9 +21,11 @@ struct Blocks {
     else if (blocking.inner_nblks == 0 && blocking.strides[1] == 1)
       width = E;
     else
-      throw std::runtime_error("mbconv_block: an unexpected layout of the images");
+      throw std::runtime_error(
+          "mbconv_block: an unexpected layout of the images");
     if (E % width != 0)
-      throw std::runtime_error("mbconv_block: the layout of the images has padding");
+      throw std::runtime_error(
+          "mbconv_block: the layout of the images has padding");
   }
   /// body(block of pixels x width, its first channel within [B, E])
   template <typename Body> void each(Body &&body) const {
@@ -33,30 +36,36 @@ struct Blocks {
 };
 
 /// y = x * scale[n, c]
-void scaleForward(const Blocks &blocks, const float *x, const float *scale, float *y) {
+void scaleForward(const Blocks &blocks, const float *x, const float *scale,
+                  float *y) {
   blocks.each([&](int64_t offset, int64_t channel) {
     for (int64_t p = 0; p < pixels; ++p)
 #pragma omp simd
       for (int64_t c = 0; c < blocks.width; ++c)
-        y[offset + p * blocks.width + c] = x[offset + p * blocks.width + c] * scale[channel + c];
+        y[offset + p * blocks.width + c] =
+            x[offset + p * blocks.width + c] * scale[channel + c];
   });
 }
 
 /// dScale[n, c] = sum over pixels of dy * x
-void scaleBackwardScale(const Blocks &blocks, const float *dy, const float *x, float *dScale) {
+void scaleBackwardScale(const Blocks &blocks, const float *dy, const float *x,
+                        float *dScale) {
   blocks.each([&](int64_t offset, int64_t channel) {
     float sums[E] = {};
     for (int64_t p = 0; p < pixels; ++p)
 #pragma omp simd
       for (int64_t c = 0; c < blocks.width; ++c)
-        sums[c] += dy[offset + p * blocks.width + c] * x[offset + p * blocks.width + c];
+        sums[c] += dy[offset + p * blocks.width + c] *
+                   x[offset + p * blocks.width + c];
     for (int64_t c = 0; c < blocks.width; ++c)
       dScale[channel + c] = sums[c];
   });
 }
 
-/// dy <- dy * scale[n, c] + dMean[n, c] / pixels: the product's and the mean's share in one pass
-void scaleBackwardInput(const Blocks &blocks, float *dy, const float *scale, const float *dMean) {
+/// dy <- dy * scale[n, c] + dMean[n, c] / pixels: the product's and the mean's
+/// share in one pass
+void scaleBackwardInput(const Blocks &blocks, float *dy, const float *scale,
+                        const float *dMean) {
   blocks.each([&](int64_t offset, int64_t channel) {
     for (int64_t p = 0; p < pixels; ++p)
 #pragma omp simd
@@ -71,39 +80,61 @@ void scaleBackwardInput(const Blocks &blocks, float *dy, const float *scale, con
 
 void buildMbconvBlock(Network &net) {
   const bool training = net.training();
-  const memory x = net.makeConvolutionInput({B, C, MbconvBlock::image, MbconvBlock::image}, E, 1);
+  const memory x = net.makeRandom(
+      blocked({B, C, MbconvBlock::image, MbconvBlock::image}), -1, 1);
   using Layer = Network::Layer;
-  // In inference the norm is folded into the convolution, and SiLU is its post-op.
+  // In inference the norm is folded into the convolution, and SiLU is its
+  // post-op.
   const auto activation = training ? Activation::None : Activation::Swish;
 
-  const Layer expand = net.convolution(x, {.channels = E, .kernel = 1, .bias = !training, .activation = activation});
+  const Layer expand = net.convolution(x, {.channels = E,
+                                           .kernel = 1,
+                                           .bias = !training,
+                                           .activation = activation,
+                                           .keepLayout = !training});
   const Layer norm1 = training ? net.batchNorm(expand.output, false) : expand;
-  const Layer silu1 = training ? net.activation(norm1.output, Activation::Swish) : norm1;
-  const Layer depthwise = net.convolution(silu1.output, {.channels = E,
-                                                         .kernel = 3,
-                                                         .padding = 1,
-                                                         .bias = !training,
-                                                         .depthwise = true,
-                                                         .activation = activation});
-  const Layer norm2 = training ? net.batchNorm(depthwise.output, false) : depthwise;
-  const Layer silu2 = training ? net.activation(norm2.output, Activation::Swish) : norm2;
+  const Layer silu1 =
+      training ? net.activation(norm1.output, Activation::Swish) : norm1;
+  const Layer depthwise =
+      net.convolution(silu1.output, {.channels = E,
+                                     .kernel = 3,
+                                     .padding = 1,
+                                     .bias = !training,
+                                     .depthwise = true,
+                                     .activation = activation,
+                                     .keepLayout = !training});
+  const Layer norm2 =
+      training ? net.batchNorm(depthwise.output, false) : depthwise;
+  const Layer silu2 =
+      training ? net.activation(norm2.output, Activation::Swish) : norm2;
 
   // Squeeze and excite
   const Blocks blocks(silu2.output);
   const Layer mean = net.globalAveragePool(silu2.output);
-  const memory squeezedIn(plain({B, E}), mean.output.get_engine(), mean.output.get_data_handle());
-  const Layer squeeze = net.dense(squeezedIn, MbconvBlock::squeezed, training ? Activation::None : Activation::Swish);
-  const Layer silu3 = training ? net.activation(squeeze.output, Activation::Swish) : squeeze;
-  const Layer excite = net.dense(silu3.output, E, training ? Activation::None : Activation::Sigmoid);
-  const Layer gate = training ? net.activation(excite.output, Activation::Sigmoid) : excite;
+  const memory squeezedIn(plain({B, E}), mean.output.get_engine(),
+                          mean.output.get_data_handle());
+  const Layer squeeze =
+      net.dense(squeezedIn, MbconvBlock::squeezed,
+                training ? Activation::None : Activation::Swish);
+  const Layer silu3 =
+      training ? net.activation(squeeze.output, Activation::Swish) : squeeze;
+  const Layer excite = net.dense(
+      silu3.output, E, training ? Activation::None : Activation::Sigmoid);
+  const Layer gate =
+      training ? net.activation(excite.output, Activation::Sigmoid) : excite;
   const memory scaled = net.make(silu2.output.get_desc());
-  net.step(true, [=] { scaleForward(blocks, floats(silu2.output), floats(gate.output), floats(scaled)); });
+  net.step(true, [=] {
+    scaleForward(blocks, floats(silu2.output), floats(gate.output),
+                 floats(scaled));
+  });
 
   if (!training) {
-    net.convolution(scaled, {.channels = C, .kernel = 1, .addend = x});
+    net.convolution(
+        scaled, {.channels = C, .kernel = 1, .addend = x, .keepLayout = true});
     return;
   }
-  const Layer project = net.convolution(scaled, {.channels = C, .kernel = 1, .bias = false});
+  const Layer project =
+      net.convolution(scaled, {.channels = C, .kernel = 1, .bias = false});
   const Layer norm3 = net.batchNorm(project.output, false);
   // y = norm3 + x, in place; its adjoint is the identity for both.
   const memory addend = net.reorderedTo(true, x, norm3.output.get_desc());
@@ -119,15 +150,22 @@ void buildMbconvBlock(Network &net) {
   const memory target = net.makeRandom(y.get_desc(), 0, 1);
   memory gradient = net.meanSquaredError(y, target);
   gradient = norm3.backward(gradient, true);
-  gradient = net.reorderedTo(false, project.backward(gradient, true), scaled.get_desc());
+  gradient = net.reorderedTo(false, project.backward(gradient, true),
+                             scaled.get_desc());
 
   const memory dGate = net.make(plain({B, E}));
-  net.step(false, [=] { scaleBackwardScale(blocks, floats(gradient), floats(silu2.output), floats(dGate)); });
+  net.step(false, [=] {
+    scaleBackwardScale(blocks, floats(gradient), floats(silu2.output),
+                       floats(dGate));
+  });
   memory dMean = gate.backward(dGate, true);
   dMean = excite.backward(dMean, true);
   dMean = silu3.backward(dMean, true);
   dMean = squeeze.backward(dMean, true);
-  net.step(false, [=] { scaleBackwardInput(blocks, floats(gradient), floats(gate.output), floats(dMean)); });
+  net.step(false, [=] {
+    scaleBackwardInput(blocks, floats(gradient), floats(gate.output),
+                       floats(dMean));
+  });
 
   gradient = silu2.backward(gradient, true);
   gradient = norm2.backward(gradient, true);

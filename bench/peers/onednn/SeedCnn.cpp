@@ -4,14 +4,30 @@
 namespace fm::bench::onednn {
 
 void buildSeedCnn(Network &net, int batch) {
-  const memory image = net.makeRandom(plain({batch, 1, SeedCnn::image, SeedCnn::image}), 0, 1);
-  const auto conv1 = net.convolution(image, {.channels = 32, .kernel = 3, .activation = Activation::Relu});
+  // In training oneDNN takes Winograd by itself; in inference it has to be
+  // told.
+  const bool winograd = !net.training();
+  const memory image =
+      net.makeRandom(plain({batch, 1, SeedCnn::image, SeedCnn::image}), 0, 1);
+  const auto conv1 = net.convolution(image, {.channels = 32,
+                                             .kernel = 3,
+                                             .activation = Activation::Relu,
+                                             .winograd = winograd});
   const auto pool1 = net.maxPoolOfRelu(conv1.output);
-  const auto conv2 = net.convolution(pool1.output, {.channels = 64, .kernel = 3, .activation = Activation::Relu});
+  const auto conv2 =
+      net.convolution(pool1.output, {.channels = 64,
+                                     .kernel = 3,
+                                     .activation = Activation::Relu,
+                                     .winograd = winograd});
   const auto pool2 = net.maxPoolOfRelu(conv2.output);
-  const auto conv3 = net.convolution(pool2.output, {.channels = 64, .kernel = 3, .activation = Activation::Relu});
+  const auto conv3 =
+      net.convolution(pool2.output, {.channels = 64,
+                                     .kernel = 3,
+                                     .activation = Activation::Relu,
+                                     .winograd = winograd});
   const auto hidden = net.dense(conv3.output, 64, Activation::Relu);
-  const auto logits = net.dense(hidden.output, SeedCnn::classes, Activation::None);
+  const auto logits =
+      net.dense(hidden.output, SeedCnn::classes, Activation::None);
   if (!net.training())
     return;
 

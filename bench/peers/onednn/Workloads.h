@@ -1,7 +1,7 @@
 //===- Workloads.h - The measured networks, written with oneDNN -----------===//
 //
-// Each function adds the forward pass to `net` and, if that is for training, the
-// loss and the backward pass.
+// Each function adds the forward pass to `net` and, if that is for training,
+// the loss and the backward pass.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_BENCH_PEERS_ONEDNN_WORKLOADS_H

@@ -18,8 +18,8 @@ using onednn::Network;
 namespace {
 
 template <typename Build>
-void measure(Report &report, const char *workload, int batch, Flops flops, Network::Optimizer optimizer,
-             Build &&build) {
+void measure(Report &report, const char *workload, int batch, Flops flops,
+             Network::Optimizer optimizer, Build &&build) {
   Network inference(Mode::Inference), training(Mode::Training);
   build(inference);
   build(training);
@@ -30,7 +30,8 @@ void measure(Report &report, const char *workload, int batch, Flops flops, Netwo
   for (int i = 0; i < 60; ++i)
     training.trainStep(optimizer);
   if (!(training.loss() < before))
-    throw std::runtime_error(std::string(workload) + ": the loss does not fall");
+    throw std::runtime_error(std::string(workload) +
+                             ": the loss does not fall");
 
   const double forward = median([&] { inference.forward(); });
   const double train = median([&] { training.trainStep(optimizer); });
@@ -50,18 +51,21 @@ int main(int argc, char **argv) try {
   Report report("onednn", options);
   if (options.wants(SeedCnn::name))
     for (int batch : SeedCnn::batches)
-      measure(report, SeedCnn::name, batch, SeedCnn::flops(batch), Optimizer::Adam,
+      measure(report, SeedCnn::name, batch, SeedCnn::flops(batch),
+              Optimizer::Adam,
               [=](Network &net) { onednn::buildSeedCnn(net, batch); });
   if (options.wants(Mlp::name))
-    measure(report, Mlp::name, Mlp::batch, Mlp::flops(), Optimizer::Adam, onednn::buildMlp);
+    measure(report, Mlp::name, Mlp::batch, Mlp::flops(), Optimizer::Adam,
+            onednn::buildMlp);
   if (options.wants(Encoder::name))
-    measure(report, Encoder::name, Encoder::batch, Encoder::flops(), Optimizer::Adam, onednn::buildEncoder);
+    measure(report, Encoder::name, Encoder::batch, Encoder::flops(),
+            Optimizer::Adam, onednn::buildEncoder);
   if (options.wants(ResnetBlock::name))
-    measure(report, ResnetBlock::name, ResnetBlock::batch, ResnetBlock::flops(), Optimizer::Momentum,
-            onednn::buildResnetBlock);
+    measure(report, ResnetBlock::name, ResnetBlock::batch, ResnetBlock::flops(),
+            Optimizer::Momentum, onednn::buildResnetBlock);
   if (options.wants(MbconvBlock::name))
-    measure(report, MbconvBlock::name, MbconvBlock::batch, MbconvBlock::flops(), Optimizer::Momentum,
-            onednn::buildMbconvBlock);
+    measure(report, MbconvBlock::name, MbconvBlock::batch, MbconvBlock::flops(),
+            Optimizer::Momentum, onednn::buildMbconvBlock);
   return report.write() ? 0 : 1;
 } catch (const std::exception &error) {
   std::fprintf(stderr, "peer-onednn: %s\n", error.what());

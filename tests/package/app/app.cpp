@@ -34,7 +34,8 @@ int main() try {
   if (std::fabs(sum - 1.0f) > 1e-5f)
     throw std::runtime_error("the probabilities do not add up to 1");
 
-  std::printf("loss %g, sum %g\n", static_cast<double>(loss), static_cast<double>(sum));
+  std::printf("loss %g, sum %g\n", static_cast<double>(loss),
+              static_cast<double>(sum));
 } catch (const std::exception &error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

@@ -1,0 +1,205 @@
+//===- Layouts.cpp - Inputs that a kernel wants in another order ----------===//
+//
+// Tries, for each strided operand of a contraction, each of its dimensions as
+// the innermost one, and compares the plans' estimated times.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/Layouts.h"
+
+#include <algorithm>
+
+#include "compiler/codegen/IndexAnalysis.h"
+#include "compiler/codegen/Schedule.h"
+
+namespace fm::codegen {
+
+namespace {
+
+/// Cycles of one copied element: a load, a store and its share of the shuffles,
+/// more where both ends lie outside of the caches.
+double copyCycles(const Buffer &buffer, const MachineModel &machine) {
+  const double bytes = bytesOf(buffer);
+  const double elements = bytes / sizeOf(buffer.type);
+  return elements * (2 * bytes < machine.l2Bytes ? 0.6 : 1.2) + 200;
+}
+
+bool isPlain(const std::vector<PhysicalDim> &dims) {
+  for (const PhysicalDim &dim : dims)
+    if (dim.divisor != 1 || dim.modulus)
+      return false;
+  return true;
+}
+
+/// `dims` with number `d` innermost, dense.
+std::vector<PhysicalDim> withInnermost(std::vector<PhysicalDim> dims,
+                                       size_t d) {
+  std::rotate(dims.begin() + d, dims.begin() + d + 1, dims.end());
+  int64_t stride = 1;
+  for (size_t i = dims.size(); i-- > 0;) {
+    dims[i].stride = stride;
+    stride *= dims[i].extent.size;
+  }
+  return dims;
+}
+
+/// Estimated cycles, and those that a perfect tile would take.
+struct Estimate {
+  double cycles = 0, ideal = 0;
+};
+Estimate estimate(const KernelSpec &spec, const MachineModel &machine) {
+  const Plan plan = planKernel(spec, machine);
+  Estimate result;
+  for (const Group &group : plan.groups)
+    for (const Nest &nest : group.nests) {
+      result.cycles += nest.cycles;
+      result.ideal += nest.idealCycles;
+    }
+  return result;
+}
+
+KernelSpec with(KernelSpec spec, unsigned input,
+                const std::vector<PhysicalDim> &dims) {
+  Buffer &buffer = spec.inputs[input];
+  buffer.dims = dims;
+  buffer.offset = 0;
+  buffer.external = false;
+  return spec;
+}
+
+} // namespace
+
+std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
+                                      const MachineModel &machine) {
+  std::vector<LayoutWish> wishes;
+  std::vector<bool> candidate(spec.inputs.size(), false);
+  for (const Stage &stage : spec.stages)
+    for (const Result &result : stage.results)
+      if (result.update)
+        forEachLoad(*result.update, [&](const Expr &load) {
+          if (load.source.kind == TensorRef::Kind::Input)
+            candidate[load.source.index] = true;
+        });
+  for (const Output &output : spec.outputs)
+    if (output.inPlace >= 0)
+      candidate[output.inPlace] = false;
+  if (std::none_of(candidate.begin(), candidate.end(),
+                   [](bool b) { return b; }))
+    return wishes;
+
+  // The best single change first, then perhaps another one.
+  KernelSpec current = spec;
+  Estimate best = estimate(current, machine);
+  while (best.cycles > 1.4 * best.ideal) {
+    double bestCycles = best.cycles * 0.9;
+    std::optional<LayoutWish> wish;
+    for (size_t i = 0; i < candidate.size(); ++i) {
+      const Buffer &buffer = spec.inputs[i];
+      if (!candidate[i] || buffer.dims.size() < 2 || !isPlain(buffer.dims) ||
+          buffer.dims.back().stride != 1 || sizeOf(buffer.type) < 4)
+        continue;
+      for (size_t d = 0; d + 1 < buffer.dims.size(); ++d) {
+        // A vector must not run over the samples: their number is not known.
+        if (buffer.dims[d].extent.isSamples ||
+            buffer.dims.back().extent.isSamples ||
+            buffer.dims[d].extent.size < 4)
+          continue;
+        const std::vector<PhysicalDim> dims = withInnermost(buffer.dims, d);
+        const double cycles = estimate(with(current, i, dims), machine).cycles +
+                              copyCycles(buffer, machine);
+        if (cycles < bestCycles) {
+          bestCycles = cycles;
+          wish = LayoutWish{static_cast<unsigned>(i), dims};
+        }
+      }
+    }
+    if (!wish)
+      break;
+    candidate[wish->input] = false;
+    current = with(current, wish->input, wish->dims);
+    best = estimate(current, machine);
+    wishes.push_back(*wish);
+  }
+  return wishes;
+}
+
+KernelSpec copyKernel(const Buffer &from,
+                      const std::vector<PhysicalDim> &dims) {
+  KernelSpec spec;
+  spec.name = "copy";
+  spec.inputs.push_back(from);
+  spec.inputs[0].name = "in0";
+  auto load = std::make_shared<Expr>();
+  load->op = Op::Load;
+  load->type = from.type;
+  for (size_t d = 0; d < from.shape.size(); ++d) {
+    auto index = std::make_shared<Expr>();
+    index->op = Op::Index;
+    index->type = ScalarType::I64;
+    index->number = d;
+    load->operands.push_back(index);
+  }
+  Stage stage;
+  stage.name = "s0";
+  stage.domain = from.shape;
+  stage.results.push_back({from.type, load, nullptr});
+  spec.stages.push_back(stage);
+  Output output;
+  output.buffer = from;
+  output.buffer.name = "out0";
+  output.buffer.dims = dims;
+  output.buffer.offset = 0;
+  output.buffer.external = false;
+  spec.outputs.push_back(output);
+  return spec;
+}
+
+int64_t bytesOf(const Buffer &buffer) {
+  int64_t last = buffer.offset;
+  for (const PhysicalDim &dim : buffer.dims) {
+    // Rows up to a multiple of 16 may be overwritten.
+    const int64_t extent = dim.extent.isSamples
+                               ? (dim.extent.size + 15) / 16 * 16
+                               : dim.extent.size;
+    last += (extent - 1) * dim.stride;
+  }
+  return ((last + 1) * sizeOf(buffer.type) + maxOverreadBytes + 63) / 64 * 64;
+}
+
+std::optional<CopyLoops> asCopy(const KernelSpec &spec) {
+  if (spec.inputs.size() != 1 || spec.outputs.size() != 1 ||
+      spec.stages.size() != 1 || spec.stages[0].results.size() != 1 ||
+      spec.stages[0].reduces() || spec.outputs[0].inPlace >= 0)
+    return std::nullopt;
+  const Stage &stage = spec.stages[0];
+  const Expr &load = *stage.results[0].init;
+  const Buffer &from = spec.inputs[0], &to = spec.outputs[0].buffer;
+  if (load.op != Op::Load || load.type != to.type ||
+      !isIdentity(load, stage, from.shape) || !isPlain(from.dims) ||
+      !isPlain(to.dims) || from.dims.size() != to.dims.size())
+    return std::nullopt;
+  CopyLoops loops;
+  loops.elementBytes = sizeOf(to.type);
+  loops.fromOffset = from.offset;
+  loops.toOffset = to.offset;
+  bool hasRead = false, hasWritten = false;
+  for (const PhysicalDim &dim : to.dims) {
+    CopyLoops::Dim d{dim.extent, 0, dim.stride};
+    for (const PhysicalDim &other : from.dims)
+      if (other.logical == dim.logical)
+        d.from = other.stride;
+    const bool read = d.from == 1 && dim.extent.size > 1,
+               written = d.to == 1 && dim.extent.size > 1;
+    if ((read && written) || ((read || written) && dim.extent.isSamples))
+      return std::nullopt;
+    (read      ? loops.read
+     : written ? loops.written
+               : loops.outer.emplace_back()) = d;
+    hasRead |= read;
+    hasWritten |= written;
+  }
+  if (!hasRead || !hasWritten || loops.elementBytes < 4)
+    return std::nullopt;
+  return loops;
+}
+
+} // namespace fm::codegen

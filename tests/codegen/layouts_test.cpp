@@ -1,0 +1,109 @@
+//===- layouts_test.cpp - Operands in another order -----------------------===//
+#include <gtest/gtest.h>
+
+#include "compiler/codegen/Layouts.h"
+#include "tests/codegen/KernelBuilder.h"
+#include "tests/codegen/KernelHarness.h"
+
+using namespace fm::test;
+using namespace fm::codegen;
+
+namespace {
+
+const ScalarType f32 = ScalarType::F32;
+
+/// Logical dimensions of a wish, outermost first; empty if there is none.
+std::vector<unsigned> orderWished(const KernelSpec &spec, unsigned input) {
+  for (const LayoutWish &wish :
+       wishedLayouts(spec, testTarget(false).machine)) {
+    if (wish.input != input)
+      continue;
+    std::vector<unsigned> order;
+    for (const PhysicalDim &dim : wish.dims)
+      order.push_back(dim.logical);
+    return order;
+  }
+  return {};
+}
+
+KernelSpec copyOf(const std::vector<Extent> &shape,
+                  const std::vector<unsigned> &order, ScalarType type = f32,
+                  bool external = false, int64_t offset = 0) {
+  Buffer from;
+  from.type = type;
+  from.shape = shape;
+  from.dims = rowMajor(shape);
+  from.external = external;
+  from.offset = offset;
+  std::vector<PhysicalDim> dims;
+  for (unsigned logical : order)
+    dims.push_back(from.dims[logical]);
+  int64_t stride = 1;
+  for (size_t d = dims.size(); d-- > 0;) {
+    dims[d].stride = stride;
+    stride *= dims[d].extent.size;
+  }
+  return copyKernel(from, dims);
+}
+
+void expectCopy(const KernelSpec &spec) {
+  EXPECT_TRUE(asCopy(spec).has_value());
+  EXPECT_EQ(check(spec), "");
+}
+
+TEST(Layouts, Copies) {
+  expectCopy(copyOf({fixed(64), fixed(64)}, {1, 0}));
+  expectCopy(copyOf({fixed(37), fixed(19)}, {1, 0}));
+  expectCopy(copyOf({fixed(5), fixed(3)}, {1, 0}));
+  expectCopy(copyOf({fixed(2), fixed(40)}, {1, 0}));
+  expectCopy(copyOf({fixed(3), fixed(3), fixed(20), fixed(33)}, {0, 1, 3, 2}));
+  expectCopy(copyOf({fixed(18), fixed(3), fixed(17)}, {1, 2, 0}));
+  expectCopy(copyOf({fixed(17), fixed(23)}, {1, 0}, ScalarType::F64));
+  expectCopy(copyOf({fixed(17), fixed(23)}, {1, 0}, f32, true));
+  expectCopy(copyOf({fixed(17), fixed(23)}, {1, 0}, f32, false, 5));
+  expectCopy(copyOf({batch(5), fixed(17), fixed(23)}, {0, 2, 1}));
+}
+
+TEST(Layouts, NotACopyOfBlocks) {
+  EXPECT_FALSE(asCopy(copyOf({fixed(4), fixed(8)}, {0, 1})).has_value());
+  EXPECT_FALSE(asCopy(copyOf({batch(4), fixed(8)}, {1, 0})).has_value());
+  EXPECT_EQ(check(copyOf({batch(4), fixed(8)}, {1, 0})), "");
+}
+
+TEST(Layouts, DenseInputGradientWantsTransposedWeights) {
+  KernelBuilder k("dense_dx");
+  auto dy = k.input("dy", {batch(64), fixed(128)});
+  auto w = k.input("w", {fixed(256), fixed(128)});
+  k.output(
+      "dx",
+      k.reduce("dx", {batch(64), fixed(256)}, {fixed(128)}, number(f32, 0),
+               acc() + dy({index(0), index(2)}) * w({index(1), index(2)})));
+  EXPECT_EQ(orderWished(k.spec, 0), std::vector<unsigned>());
+  EXPECT_EQ(orderWished(k.spec, 1), (std::vector<unsigned>{1, 0}));
+}
+
+TEST(Layouts, ConvInputGradientWantsChannelsSwapped) {
+  KernelBuilder k("conv_dx");
+  auto dy = k.input("dy", {batch(16), fixed(15), fixed(15), fixed(64)});
+  auto w = k.input("w", {fixed(3), fixed(3), fixed(32), fixed(64)});
+  k.output("dx",
+           k.reduce("dx", {batch(16), fixed(13), fixed(13), fixed(32)},
+                    {fixed(3), fixed(3), fixed(64)}, number(f32, 0),
+                    acc() + dy({index(0), index(1) - index(4) + integer(2),
+                                index(2) - index(5) + integer(2), index(6)}) *
+                                w({index(4), index(5), index(3), index(6)})));
+  EXPECT_EQ(orderWished(k.spec, 0), std::vector<unsigned>());
+  EXPECT_EQ(orderWished(k.spec, 1), (std::vector<unsigned>{0, 1, 3, 2}));
+}
+
+TEST(Layouts, NothingWishedWhereAllIsWell) {
+  KernelBuilder k("dense");
+  auto x = k.input("x", {batch(64), fixed(256)});
+  auto w = k.input("w", {fixed(256), fixed(128)});
+  k.output("y",
+           k.reduce("y", {batch(64), fixed(128)}, {fixed(256)}, number(f32, 0),
+                    acc() + x({index(0), index(2)}) * w({index(2), index(1)})));
+  EXPECT_TRUE(wishedLayouts(k.spec, testTarget(false).machine).empty());
+}
+
+} // namespace

@@ -1,0 +1,83 @@
+// RUN: fmc-opt %s --fm-plan-memory --split-input-file | FileCheck %s
+
+// 16 samples of 64 floats are 4096 bytes. What is returned has no place here;
+// the others share one where they are not alive together.
+// CHECK-LABEL: @chain
+// CHECK-SAME:    fm.arena_bytes = 8192 : i64
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: 0>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.offsets = array<i64: 4096>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.offsets = array<i64: 0>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.offsets = array<i64: -1>}
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @chain(%n: index, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x64xf32>):
+      fm.yield %a : tensor<?x64xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x64xf32>):
+      fm.yield %a : tensor<?x64xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%1) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x64xf32>):
+      fm.yield %a : tensor<?x64xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%2) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x64xf32>):
+      fm.yield %a : tensor<?x64xf32>
+    }
+    return %3 : tensor<?x64xf32>
+  }
+}
+
+// -----
+
+// Who reads a view reads the tensor: it lives on. Who returns a view returns it.
+// CHECK-LABEL: @views
+// CHECK-SAME:    fm.arena_bytes = 8192 : i64
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: [[FIRST:[0-9]+]]>}
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: {{0|4096}}>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}, %{{.*}}) {fm.offsets = array<i64: -1>}
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @views(%n: index, %x: tensor<?x64xf32>) -> tensor<?x8x8xf32> {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x64xf32>):
+      fm.yield %a : tensor<?x64xf32>
+    }
+    %v = tensor.expand_shape %0 [[0], [1, 2]] output_shape [%n, 8, 8] : tensor<?x64xf32> into tensor<?x8x8xf32>
+    %1 = fm.kernel n(%n) reads(%x) : (tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x64xf32>):
+      fm.yield %a : tensor<?x64xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%v, %1) : (tensor<?x8x8xf32>, tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x8xf32>, %b: tensor<?x64xf32>):
+      fm.yield %b : tensor<?x64xf32>
+    }
+    %w = tensor.expand_shape %2 [[0], [1, 2]] output_shape [%n, 8, 8] : tensor<?x64xf32> into tensor<?x8x8xf32>
+    return %w : tensor<?x8x8xf32>
+  }
+}
+
+// -----
+
+// 20 samples are 32 rows; a byte a boolean; a result that nobody reads has a
+// place all the same.
+// CHECK-LABEL: @rows
+// CHECK-SAME:    fm.arena_bytes = 192 : i64
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: 128, 0>}
+module {
+  fm.model @m batch 20 {
+  }
+  func.func @rows(%n: index, %x: tensor<?xf32>) {
+    %0:2 = fm.kernel n(%n) reads(%x) : (tensor<?xf32>) -> (tensor<?xi1>, tensor<?xf32>) {
+    ^bb0(%m: index, %a: tensor<?xf32>):
+      %empty = tensor.empty(%m) : tensor<?xi1>
+      fm.yield %empty, %a : tensor<?xi1>, tensor<?xf32>
+    }
+    return
+  }
+}
