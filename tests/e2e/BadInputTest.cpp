@@ -1,4 +1,5 @@
-//===- BadInputTest.cpp - What a running model says to bad arguments -------===//
+//===- BadInputTest.cpp - What a running model says to bad arguments
+//-------===//
 //
 // Every refusal is a status and a message, and the state stays as it was, bit
 // by bit. Checkpoints in all their ways of being damaged are tested in
@@ -47,8 +48,8 @@ protected:
 };
 
 TEST_F(BadInput, NullPointers) {
-  for (const char *entry : {"forward", "evaluate", "gradients", "train_step",
-                            "apply_gradients"}) {
+  for (const char *entry :
+       {"forward", "evaluate", "gradients", "train_step", "apply_gradients"}) {
     const size_t count = validArguments(entry).size();
     for (size_t i = 0; i < count; ++i) {
       std::vector<void *> arguments = validArguments(entry);
@@ -65,8 +66,8 @@ TEST_F(BadInput, NullPointers) {
 
 TEST_F(BadInput, NumberOfSamples) {
   for (const char *entry : {"forward", "evaluate", "gradients", "train_step"})
-    for (int64_t n : {int64_t(0), int64_t(-1), int64_t(7), INT64_MIN,
-                      INT64_MAX, int64_t(1) << 32}) {
+    for (int64_t n : {int64_t(0), int64_t(-1), int64_t(7), INT64_MIN, INT64_MAX,
+                      int64_t(1) << 32}) {
       EXPECT_EQ(network.callRaw(entry, n, validArguments(entry)),
                 FM_ERROR_SAMPLES);
       EXPECT_NE(network.message().find("expected 1 to 6"), std::string::npos)
@@ -116,7 +117,8 @@ TEST_F(BadInput, UnboundInstances) {
 }
 
 TEST_F(BadInput, OtherModelsInstance) {
-  Network other(compile("model other { input x : f32[3]\n output y = exp(x) }"));
+  Network other(
+      compile("model other { input x : f32[3]\n output y = exp(x) }"));
   EXPECT_EQ(code()->callOn(other.instance(), code()->entry("forward"), 1,
                            validArguments("forward")),
             FM_ERROR_MISMATCH);

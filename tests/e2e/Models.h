@@ -1,4 +1,5 @@
-//===- Models.h - Networks that several tests train ------------------------===//
+//===- Models.h - Networks that several tests train
+//------------------------===//
 #ifndef FM_TESTS_E2E_MODELS_H
 #define FM_TESTS_E2E_MODELS_H
 

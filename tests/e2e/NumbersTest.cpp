@@ -1,4 +1,5 @@
-//===- NumbersTest.cpp - Values that anybody can compute by hand -----------===//
+//===- NumbersTest.cpp - Values that anybody can compute by hand
+//-----------===//
 //
 // Literal inputs, literal results, through compiled code of both backends.
 //
@@ -112,19 +113,19 @@ TEST(LiteralTypes, F64AndI64) {
     network.set("label", {1, 0});
     network.call("forward", 2);
     EXPECT_EQ(network.get("largest"), (Numbers{1, 0})) << "the first of equals";
-    EXPECT_NUMBERS(network.get("y"),
-                   (Numbers{1, 2.718281828459045, 20.085536923187668,
-                            20.085536923187668}),
-                   1e-15);
+    EXPECT_NUMBERS(
+        network.get("y"),
+        (Numbers{1, 2.718281828459045, 20.085536923187668, 20.085536923187668}),
+        1e-15);
     network.call("evaluate", 2);
     // log(1 + e^-1) and log 2, halved.
     EXPECT_NEAR(network.scalar("loss"), 0.5032044340390841, 1e-15);
     EXPECT_EQ(network.scalar("accuracy"), 1);
     network.call("gradients", 2);
-    EXPECT_NUMBERS(network.get("x_gradient"),
-                   (Numbers{0.13447071068499755, -0.13447071068499755, -0.25,
-                            0.25}),
-                   1e-15);
+    EXPECT_NUMBERS(
+        network.get("x_gradient"),
+        (Numbers{0.13447071068499755, -0.13447071068499755, -0.25, 0.25}),
+        1e-15);
   }
 }
 

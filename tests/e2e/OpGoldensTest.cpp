@@ -1,4 +1,5 @@
-//===- OpGoldensTest.cpp - Each op against PyTorch -------------------------===//
+//===- OpGoldensTest.cpp - Each op against PyTorch
+//-------------------------===//
 //
 // The cases of tests/goldens/ops.json, many in one model. A case's part of the
 // loss is sum(output * cotangent), so that the model's gradients are the
@@ -51,7 +52,9 @@ public:
   std::map<std::string, std::string> states; ///< golden output -> tensor
   bool inForward = true;
 
-  std::string name(const std::string &part) const { return prefix + "_" + part; }
+  std::string name(const std::string &part) const {
+    return prefix + "_" + part;
+  }
 
 private:
   bool training() const { return golden.attributes.value("training", false); }
@@ -61,8 +64,9 @@ private:
     const auto &first = golden.op == "cross_entropy" || golden.op == "accuracy"
                             ? golden.inputs.at("logits")
                         : golden.inputs.count("x") ? golden.inputs.at("x")
-                        : golden.inputs.count("a") ? golden.inputs.at("a")
-                                                   : golden.inputs.begin()->second;
+                        : golden.inputs.count("a")
+                            ? golden.inputs.at("a")
+                            : golden.inputs.begin()->second;
     bool label = golden.inputs.count("logits") != 0;
     return samples && !shape.empty() && shape[0] == first.shape[0] &&
            (label || shape.size() == first.shape.size());
@@ -128,7 +132,8 @@ private:
     }
     if (op == "max_pool2d" || op == "avg_pool2d")
       return op + "(" + in("x") + ", " + attribute("kernel") +
-             optional("stride", "stride") + optional("padding", "padding") + ")";
+             optional("stride", "stride") + optional("padding", "padding") +
+             ")";
     if (op == "gelu")
       return "gelu(" + in("x") + ", approximate = " +
              (attribute("approximate") == "tanh" ? "true)" : "false)");
@@ -178,8 +183,8 @@ private:
     if (op == "mean_absolute_error")
       return "mean_error(" + in("prediction") + ", " + in("target") + ")";
     // Called as it is named, operands in order, perhaps along an axis.
-    static const std::vector<std::string> order = {"x", "a", "b", "logits",
-                                                   "prediction", "target"};
+    static const std::vector<std::string> order = {
+        "x", "a", "b", "logits", "prediction", "target"};
     std::string text = op + "(";
     for (const std::string &part : order)
       if (golden.inputs.count(part))
@@ -193,8 +198,7 @@ private:
                                 ? golden.outputs.at("y")
                                 : golden.outputs.begin()->second;
     statements += "  output " + name("y") + " = " + value + "\n";
-    if (golden.gradients.empty() ||
-        (golden.op == "batch_norm" && !training()))
+    if (golden.gradients.empty() || (golden.op == "batch_norm" && !training()))
       return;
     statements += "  input " + name("cotangent") + " : " +
                   typeText("f64", y.shape, outputLeads(y.shape)) +
@@ -241,18 +245,19 @@ std::vector<Group> makeGroups() {
           group.cases.size() < largest)
         return group.cases.push_back(&golden);
     std::string name = samples ? "Samples" + std::to_string(n) : "Fixed";
-    groups.push_back({name + "_" + std::to_string(groups.size()), samples, n,
-                      {&golden}});
+    groups.push_back(
+        {name + "_" + std::to_string(groups.size()), samples, n, {&golden}});
   };
   for (const GoldenCase &golden : allCases()) {
     if (isOptimizer(golden))
       continue;
     add(false, 1, golden);
     const auto &inputs = golden.inputs;
-    const GoldenTensor &first = inputs.count("x")        ? inputs.at("x")
-                                : inputs.count("a")      ? inputs.at("a")
-                                : inputs.count("logits") ? inputs.at("logits")
-                                                         : inputs.begin()->second;
+    const GoldenTensor &first = inputs.count("x")   ? inputs.at("x")
+                                : inputs.count("a") ? inputs.at("a")
+                                : inputs.count("logits")
+                                    ? inputs.at("logits")
+                                    : inputs.begin()->second;
     if (!needsFixedShape(golden))
       add(true, first.shape[0], golden);
   }
@@ -288,9 +293,10 @@ void compareTraining(const GoldenCase &golden, const CaseText &text,
 }
 
 void checkGroup(const Group &group, const Variant &variant) {
-  std::string model = group.samples ? "model ops(batch = " +
-                                          std::to_string(group.n + 2) + ") {\n"
-                                    : "model ops {\n";
+  std::string model =
+      group.samples
+          ? "model ops(batch = " + std::to_string(group.n + 2) + ") {\n"
+          : "model ops {\n";
   std::string loss;
   std::vector<CaseText> texts;
   for (const GoldenCase *golden : group.cases) {
@@ -353,14 +359,13 @@ TEST_P(OpGoldens, SamplesAndFixedShapes) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(
-    E2e, OpGoldens,
-    testing::Values(Variant{"halide", true, false},
-                    Variant{"halide", true, true},
-                    Variant{"halide", false, false},
-                    Variant{"reference", true, false},
-                    Variant{"reference", true, true}),
-    variantName);
+INSTANTIATE_TEST_SUITE_P(E2e, OpGoldens,
+                         testing::Values(Variant{"halide", true, false},
+                                         Variant{"halide", true, true},
+                                         Variant{"halide", false, false},
+                                         Variant{"reference", true, false},
+                                         Variant{"reference", true, true}),
+                         variantName);
 
 //===----------------------------------------------------------------------===//
 // Optimizers

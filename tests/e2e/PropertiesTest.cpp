@@ -1,4 +1,5 @@
-//===- PropertiesTest.cpp - What holds for every model ---------------------===//
+//===- PropertiesTest.cpp - What holds for every model
+//---------------------===//
 //
 // Relations between calls: fewer samples, gradients and updates apart, state
 // saved and loaded, threads, several instances, random numbers, frozen and
@@ -109,9 +110,8 @@ TEST_P(PerVariant, BuffersOfExactlyTheAnnouncedSizes) {
       Network network(shared(text, GetParam()), 1, guard);
       for (int64_t n = 1; n <= network.model().batch; ++n) {
         setBatch(network, uint64_t(n));
-        for (const char *entry :
-             {"forward", "evaluate", "train_step", "gradients",
-              "apply_gradients"})
+        for (const char *entry : {"forward", "evaluate", "train_step",
+                                  "gradients", "apply_gradients"})
           network.call(entry, n);
         EXPECT_TRUE(std::isfinite(network.tensor("conv2d_1.kernel")[0]));
       }
@@ -265,9 +265,9 @@ TEST(Threads, BitwiseEqualWeights) {
     ASSERT_NE(counting.pool, nullptr);
     Network network(code);
     if (threads > 1)
-      ASSERT_EQ(fm_set_parallel_for(network.instance(), CountingPool::run,
-                                    &counting),
-                FM_OK);
+      ASSERT_EQ(
+          fm_set_parallel_for(network.instance(), CountingPool::run, &counting),
+          FM_OK);
     trainSteps(network, 0, 20, 32);
     fm_pool_destroy(counting.pool);
     if (threads == 1)

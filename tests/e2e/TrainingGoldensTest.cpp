@@ -1,9 +1,11 @@
-//===- TrainingGoldensTest.cpp - Whole trainings against PyTorch -----------===//
+//===- TrainingGoldensTest.cpp - Whole trainings against PyTorch
+//-----------===//
 //
 // 100 Adam steps of the examples' networks with the weights and batches of
 // tests/goldens. In f64 the losses agree to rounding; in f32 only until the
 // first rectifier changes its mind (see the README there). That is at step 46
-// for PyTorch's own f32 and at 23 for ours, and any other order of sums moves it.
+// for PyTorch's own f32 and at 23 for ours, and any other order of sums moves
+// it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,9 +41,9 @@ TEST_P(TrainingGoldens, FollowPyTorch) {
   const Training &training = GetParam();
   const GoldenTraining golden =
       readGoldenTraining("tests/goldens/" + training.model + ".json");
-  Network network(compileFile("examples/" + training.model + "/" +
-                                  training.model + ".fm",
-                              training.variant));
+  Network network(
+      compileFile("examples/" + training.model + "/" + training.model + ".fm",
+                  training.variant));
   for (size_t i = 0; i < golden.parameters.size(); ++i) {
     const auto &[name, shape] = golden.parameters[i];
     const std::vector<float> weights = goldenWeights(i, shape);
@@ -71,12 +73,11 @@ TEST_P(TrainingGoldens, FollowPyTorch) {
 // The contract asks for 1e-4; f64 gives far more.
 INSTANTIATE_TEST_SUITE_P(
     E2e, TrainingGoldens,
-    testing::Values(
-        Training{"mnist_cnn", {"halide", true, true}, 100, 1e-9},
-        Training{"mnist_cnn", {"halide", true, false}, 20, 1e-5},
-        Training{"mlp", {"halide", true, true}, 100, 1e-9},
-        Training{"mlp", {"halide", true, false}, 20, 1e-5},
-        Training{"mlp", {"reference", true, true}, 2, 1e-9}),
+    testing::Values(Training{"mnist_cnn", {"halide", true, true}, 100, 1e-9},
+                    Training{"mnist_cnn", {"halide", true, false}, 20, 1e-5},
+                    Training{"mlp", {"halide", true, true}, 100, 1e-9},
+                    Training{"mlp", {"halide", true, false}, 20, 1e-5},
+                    Training{"mlp", {"reference", true, true}, 2, 1e-9}),
     [](const auto &info) {
       return info.param.model + "_" + info.param.variant.name();
     });

@@ -1,4 +1,5 @@
-//===- GuardedMemory.h - Buffers between pages that nobody may touch -------===//
+//===- GuardedMemory.h - Buffers between pages that nobody may touch
+//-------===//
 //
 // A buffer that ends where a page ends, or begins where one begins, with a page
 // without access on either side: reading or writing one byte outside on the
@@ -30,8 +31,8 @@ public:
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     const size_t inner = (bytes + page - 1) / page * page;
     mapped = inner + 2 * page;
-    void *at = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-                    -1, 0);
+    void *at =
+        mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
       throw std::bad_alloc();
     base = static_cast<unsigned char *>(at);

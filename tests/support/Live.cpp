@@ -1,4 +1,5 @@
-//===- Live.cpp - Compiled models in tests ---------------------------------===//
+//===- Live.cpp - Compiled models in tests
+//---------------------------------===//
 
 #include "tests/support/Live.h"
 
@@ -37,9 +38,9 @@ static Code checked(std::unique_ptr<driver::LiveModel> model,
 
 Code compile(const std::string &text, const Variant &variant) {
   Diagnostics diagnostics;
-  return checked(driver::LiveModel::makeFromText(text, optionsOf(variant),
-                                                 diagnostics),
-                 diagnostics);
+  return checked(
+      driver::LiveModel::makeFromText(text, optionsOf(variant), diagnostics),
+      diagnostics);
 }
 Code compileFile(const std::string &path, const Variant &variant) {
   Diagnostics diagnostics;
@@ -55,12 +56,17 @@ Code compileFile(const std::string &path, const Variant &variant) {
 template <typename Function>
 static void withType(ScalarType type, Function &&function) {
   switch (type) {
-  case ScalarType::F32: return function(float());
-  case ScalarType::F64: return function(double());
-  case ScalarType::I32: return function(int32_t());
-  case ScalarType::I64: return function(int64_t());
+  case ScalarType::F32:
+    return function(float());
+  case ScalarType::F64:
+    return function(double());
+  case ScalarType::I32:
+    return function(int32_t());
+  case ScalarType::I64:
+    return function(int64_t());
   case ScalarType::I8:
-  case ScalarType::I1: return function(int8_t());
+  case ScalarType::I1:
+    return function(int8_t());
   }
 }
 
@@ -224,7 +230,8 @@ template <typename Function>
 static Numbers readTensor(const PersistentTensor &tensor, fm_instance &self,
                           Function &&copy) {
   size_t count = countOf(tensor);
-  std::vector<unsigned char> bytes(count * size_t(codegen::sizeOf(tensor.type)));
+  std::vector<unsigned char> bytes(count *
+                                   size_t(codegen::sizeOf(tensor.type)));
   if (copy(bytes.data(), bytes.size()) != FM_OK)
     throw std::runtime_error(fm_message(&self));
   return toNumbers(tensor.type, bytes.data(), count);

@@ -1,4 +1,5 @@
-//===- Live.h - Compiled models in tests -----------------------------------===//
+//===- Live.h - Compiled models in tests
+//-----------------------------------===//
 //
 // A model's text, compiled by one of the backends and called by the names in
 // it. Numbers go in and come out as double, whatever the model's dtypes. Every

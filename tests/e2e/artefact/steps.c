@@ -39,7 +39,8 @@ static void *guarded(size_t bytes, int before) {
   const size_t inner = (bytes + page - 1) / page * page;
   unsigned char *base = mmap(NULL, inner + 2 * page, PROT_NONE,
                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (base == MAP_FAILED || mprotect(base + page, inner, PROT_READ | PROT_WRITE))
+  if (base == MAP_FAILED ||
+      mprotect(base + page, inner, PROT_READ | PROT_WRITE))
     exit(2);
   base += page + (before ? 0 : inner - bytes);
   memset(base, 0xFF, bytes);
