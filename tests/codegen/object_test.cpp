@@ -114,7 +114,7 @@ TEST(Object, HidesAndChecksSymbols) {
           "define void @run() {\n  call void @unknown()\n  ret void\n}\n"),
       "");
   EXPECT_EQ(wrong.link({}, {"run"}),
-            "internal error: generated code calls 'unknown'");
+            "internal error: generated code calls 'unknown' in 'run'");
 }
 
 TEST(Spec, IsVerified) {
