@@ -353,20 +353,39 @@ private:
       order.push_back(vector);
     for (size_t i = unrolled.size(); i-- > 0;)
       order.push_back(unrolled[i]);
-    for (size_t p = loops; p-- > 0;)
-      order.push_back(outer[choice.order[p]]);
+    const std::vector<int> around = nest.outerLoops();
+    if (choice.isBlocked()) {
+      // Tiles inside of a block, and the loops around blocks.
+      for (size_t p = loops; p-- > 0;) {
+        const int l = choice.order[p];
+        if (std::find(around.begin(), around.end(), l) == around.end()) {
+          order.push_back(outer[l]);
+        } else if (choice.block[l] > 1) {
+          const std::string name = b.vars[l].name();
+          Var blocks(name + "b"), in(name + "t");
+          b.func.split(outer[l], blocks, in, static_cast<int>(choice.block[l]),
+                       nest.tiles(l) % choice.block[l] == 0
+                           ? TailStrategy::RoundUp
+                           : TailStrategy::GuardWithIf);
+          outer[l] = blocks;
+          order.push_back(in);
+        }
+      }
+    }
+    for (size_t p = around.size(); p-- > 0;)
+      order.push_back(outer[around[p]]);
     b.func.reorder(order);
     if (choice.vectorLoop >= 0)
       b.func.vectorize(vector);
     for (const Var &v : unrolled)
       b.func.unroll(v);
-    for (size_t p = 0; p < loops; ++p)
-      b.outer.push_back(outer[choice.order[p]]);
+    for (int l : around)
+      b.outer.push_back(outer[l]);
     if (choice.parallelLoops > 0 && isOutput) {
-      Var fused = outer[choice.order[0]];
+      Var fused = outer[around[0]];
       for (int p = 1; p < choice.parallelLoops; ++p) {
         Var next(b.func.name() + "f" + std::to_string(p));
-        b.func.fuse(outer[choice.order[p]], fused, next);
+        b.func.fuse(outer[around[p]], fused, next);
         fused = next;
       }
       b.func.parallel(fused);
@@ -374,7 +393,10 @@ private:
         b.outer[p] = fused;
     }
     for (size_t i = 0; i < nest.reductions.size(); ++i)
-      scheduleReduction(nest, b, i);
+      if (choice.isBlocked())
+        scheduleBlocks(nest, b, i);
+      else
+        scheduleReduction(nest, b, i);
     if (!isOutput)
       b.func.store_in(scratchMemory);
   }
@@ -436,6 +458,97 @@ private:
       RVar innerR = reductionVar(b, i, reductions - 1);
       update.unroll(innerR, choice.unrollReduction);
     }
+  }
+
+  /// A block of tiles in scratch: outer reduction loops, tiles, inner reduction
+  /// loops, and a tile, which LLVM keeps in registers in the inner loops.
+  void scheduleBlocks(const Nest &nest, BuiltNest &b, size_t i) {
+    const NestChoice &choice = nest.choice;
+    Func &acc = b.accumulators[i];
+    acc.compute_at(b.func, innermostOuter(b)).store_in(scratchMemory);
+    Halide::Stage update = acc.update();
+    const std::string id = b.func.name();
+    std::vector<Halide::VarOrRVar> tile, around;
+    std::vector<Var> unrolled;
+    Var vector;
+    for (size_t p = nest.loops.size(); p-- > 0;) {
+      const int l = choice.order[p];
+      const int size = choice.tile[l];
+      const std::vector<int> outer = nest.outerLoops();
+      const bool whole =
+          std::find(outer.begin(), outer.end(), l) == outer.end();
+      const int extent = size * (whole ? nest.tiles(l) : choice.block[l]);
+      if (whole && nest.loops[l].extent.isSamples)
+        acc.align_bounds(b.vars[l], size).bound_storage(b.vars[l], extent);
+      else
+        acc.bound_extent(b.vars[l], extent);
+      Var tiles(id + "at" + std::to_string(l)),
+          in(id + "ai" + std::to_string(l));
+      if (size == 1) {
+        around.push_back(b.vars[l]);
+        continue;
+      }
+      acc.split(b.vars[l], tiles, in, size, TailStrategy::RoundUp);
+      update.split(b.vars[l], tiles, in, size, TailStrategy::RoundUp);
+      around.push_back(tiles);
+      if (l != choice.vectorLoop) {
+        unrolled.push_back(in);
+        continue;
+      }
+      vector = in;
+      if (size > choice.lanes) {
+        Var vectors(id + "au");
+        vector = Var(id + "av");
+        acc.split(in, vectors, vector, choice.lanes, TailStrategy::RoundUp);
+        // Divides; Halide refuses to round up twice.
+        update.split(in, vectors, vector, choice.lanes,
+                     TailStrategy::GuardWithIf);
+        unrolled.push_back(vectors);
+      }
+    }
+    if (choice.vectorLoop >= 0) {
+      tile.push_back(vector);
+      std::vector<Var> storage{b.vars[choice.vectorLoop]};
+      for (size_t l = nest.loops.size(); l-- > 0;)
+        if (static_cast<int>(l) != choice.vectorLoop)
+          storage.push_back(b.vars[l]);
+      acc.reorder_storage(storage);
+    }
+    tile.insert(tile.end(), unrolled.begin(), unrolled.end());
+    // Inner reduction loops, tiles, outer reduction loops.
+    const int reductions = spec.stages[nest.reductions[i]].reduction.size();
+    std::vector<Halide::VarOrRVar> inner, outer;
+    RVar innermost;
+    for (int r = reductions; r-- > choice.reductionOuter;) {
+      RVar loop = reductionVar(b, i, r);
+      if (r == choice.reductionOuter && choice.reductionSplit > 1) {
+        RVar parts(id + "rp"), in(id + "ri");
+        update.split(loop, parts, in, static_cast<int>(choice.reductionSplit));
+        outer.push_back(parts);
+        loop = in;
+      }
+      if (inner.empty())
+        innermost = loop;
+      inner.push_back(loop);
+    }
+    for (int r = choice.reductionOuter; r-- > 0;)
+      outer.push_back(reductionVar(b, i, r));
+    std::vector<Halide::VarOrRVar> pure = tile, order = tile;
+    pure.insert(pure.end(), around.begin(), around.end());
+    for (const auto &list : {inner, around, outer})
+      order.insert(order.end(), list.begin(), list.end());
+    acc.reorder(pure);
+    update.reorder(order);
+    if (choice.vectorLoop >= 0) {
+      acc.vectorize(vector);
+      update.vectorize(vector);
+    }
+    for (const Var &v : unrolled) {
+      acc.unroll(v);
+      update.unroll(v);
+    }
+    if (choice.unrollReduction > 1)
+      update.unroll(innermost, choice.unrollReduction);
   }
 
   static Var innermostOuter(const BuiltNest &b) { return b.outer.back(); }

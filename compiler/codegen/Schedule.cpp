@@ -40,7 +40,7 @@ public:
       Nest &nest = group.nests[k];
       if (k > 0)
         placeNest(k, error);
-      chooseTiles(spec, machine, group, k == 0 && group.nests.size() > 1, nest);
+      chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest);
       if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
         nest.choice = choice[choiceOffset];
       ++choiceOffset;
@@ -51,6 +51,15 @@ public:
   }
 
 private:
+  /// True if a nest may be computed inside of the first one. Scalars never are.
+  bool hasScratch() const {
+    for (size_t k = 1; k < group.nests.size(); ++k)
+      for (const Extent &extent : group.nests[k].domain)
+        if (extent.size > 1)
+          return true;
+    return false;
+  }
+
   const KernelSpec &spec;
   const MachineModel &machine;
   const std::vector<std::vector<int>> &storedBy;
@@ -542,12 +551,12 @@ private:
     nest.choice.parallelLoops = 0;
     if (operations / 30e9 + bytes / 10e9 < 20e-6)
       return;
-    const std::vector<int> order = orderOf(nest);
+    const std::vector<int> order = nest.outerLoops();
     int64_t tasks = 1;
     for (size_t p = 0; p < order.size(); ++p) {
       const int l = order[p];
-      const int64_t tile = nest.choice.tile[l];
-      const int64_t extent = (nest.loops[l].extent.size + tile - 1) / tile;
+      const int64_t block = nest.choice.isBlocked() ? nest.choice.block[l] : 1;
+      const int64_t extent = (nest.tiles(l) + block - 1) / block;
       // A fused loop with a tail would pay for the tail in every iteration.
       if (p > 0 && nest.overhang(l) && tasks > 1)
         break;
@@ -560,6 +569,22 @@ private:
       nest.choice.parallelLoops = 0;
   }
 };
+
+} // namespace
+
+std::vector<int> Nest::outerLoops() const {
+  if (!choice.isBlocked())
+    return choice.order;
+  std::vector<int> list;
+  for (int l : choice.order)
+    if (choice.block[l] < tiles(l))
+      list.push_back(l);
+  if (list.empty())
+    list.push_back(choice.order[0]);
+  return list;
+}
+
+namespace {
 
 /// True if one loop nest can write both: equal domains, and loops that agree.
 bool sameLoops(const Buffer &a, const Buffer &b) {
@@ -688,6 +713,21 @@ std::string toString(const KernelSpec &spec, const Plan &plan) {
           text += "/" + std::to_string(nest.choice.tile[l]);
         if (static_cast<int>(l) == nest.choice.vectorLoop)
           text += "v" + std::to_string(nest.choice.lanes);
+      }
+      if (nest.choice.isBlocked()) {
+        text += ", blocks of";
+        for (int64_t block : nest.choice.block)
+          text += " " + std::to_string(block);
+        text += " inside of " + std::to_string(nest.choice.reductionOuter) +
+                " reduction loops";
+        if (nest.choice.reductionSplit > 1)
+          text += " and parts of " + std::to_string(nest.choice.reductionSplit);
+      }
+      if (!nest.choice.order.empty() &&
+          !std::is_sorted(nest.choice.order.begin(), nest.choice.order.end())) {
+        text += ", order";
+        for (int l : nest.choice.order)
+          text += " " + std::to_string(l);
       }
       if (nest.choice.parallelLoops)
         text += ", parallel " + std::to_string(nest.choice.parallelLoops);

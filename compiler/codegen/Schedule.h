@@ -38,6 +38,14 @@ struct NestChoice {
       0; ///< the outermost that many loops are one parallel loop
   int unrollReduction = 1;
   std::vector<int> order; ///< loops between tiles, outermost first
+  // Blocks: a reduction may accumulate, in scratch, a block of several tiles.
+  // Its outer reduction loops then run around the tiles of the block, so that
+  // what one part of the reduction reads is used by all of them while it is in
+  // cache.
+  std::vector<int64_t> block; ///< per loop, in tiles; empty: no blocks
+  int reductionOuter = 0;     ///< so many reduction loops run around the tiles
+  int64_t reductionSplit = 1; ///< and the next one in parts of so many steps
+  bool isBlocked() const { return !block.empty(); }
 };
 /// One entry per nest, groups after each other; an empty one means the default.
 using ScheduleChoice = std::vector<NestChoice>;
@@ -68,8 +76,16 @@ struct Nest {
            (loops[loop].extent.isSamples || extent % choice.tile[loop] != 0);
   }
   NestChoice choice;
-  /// Estimates for a nest with reductions: all of its points computed once, with
-  /// the chosen tile, and with nothing but arithmetic.
+  /// Tiles along a loop, for the largest number of samples.
+  int64_t tiles(size_t loop) const {
+    const int64_t extent = stage >= 0 ? region[loop] : loops[loop].extent.size;
+    return (extent + choice.tile[loop] - 1) / choice.tile[loop];
+  }
+  /// Loops around tiles or, where there are blocks, around blocks; outermost
+  /// first. Never empty.
+  std::vector<int> outerLoops() const;
+  /// Estimates for a nest with reductions: all of its points computed once,
+  /// with the chosen tile, and with nothing but arithmetic.
   double cycles = 0, idealCycles = 0;
 };
 

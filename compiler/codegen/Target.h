@@ -22,6 +22,8 @@ struct MachineModel {
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
   int64_t l3Bytes = 4 << 20;
+  double l2BytesPerCycle = 32; ///< sustained
+  double l3BytesPerCycle = 5;
   int cores = 2; ///< for which parallel loops should have enough tasks
 };
 

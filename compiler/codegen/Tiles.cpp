@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/Traffic.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +26,8 @@ constexpr int64_t irregular = std::numeric_limits<int64_t>::max();
 struct Access {
   bool external = false;
   int64_t bytes = 4;
-  std::vector<int64_t> strides; ///< per loop of the nest
+  /// Per loop of the nest, then per loop of the reduction.
+  std::vector<int64_t> strides;
 };
 
 struct Address {
@@ -42,6 +44,8 @@ public:
   /// Loads of the update of `reduction`, or of the nest's body if it is -1.
   std::vector<Access> run(int reduction) {
     const size_t loops = nest.loops.size();
+    const size_t reduced =
+        reduction >= 0 ? spec.stages[reduction].reduction.size() : 0;
     // Three base points in the interior; the stride that two agree on holds.
     std::vector<std::vector<std::vector<Address>>> seen(3);
     for (int b = 0; b < 3; ++b) {
@@ -51,20 +55,22 @@ public:
         point[l] = std::max<int64_t>(
             0, std::min<int64_t>(extent - 2, extent * (b + 1) / 4));
       }
-      seen[b].push_back(at(point, reduction, b));
+      seen[b].push_back(at(point, reduction, b, -1));
       for (size_t l = 0; l < loops; ++l) {
         std::vector<int64_t> next = point;
         if (nest.loops[l].extent.size > 1)
           ++next[l];
-        seen[b].push_back(at(next, reduction, b));
+        seen[b].push_back(at(next, reduction, b, -1));
       }
+      for (size_t r = 0; r < reduced; ++r)
+        seen[b].push_back(at(point, reduction, b, r));
     }
     std::vector<Access> accesses;
     for (size_t i = 0; i < seen[0][0].size(); ++i) {
       Access access;
       access.external = seen[0][0][i].external;
       access.bytes = seen[0][0][i].bytes;
-      for (size_t l = 0; l < loops; ++l) {
+      for (size_t l = 0; l < loops + reduced; ++l) {
         int64_t d[3];
         for (int b = 0; b < 3; ++b) {
           const bool same = seen[b][l + 1].size() == seen[0][0].size() &&
@@ -89,8 +95,9 @@ private:
   const int64_t samples;
   std::vector<Address> *out = nullptr;
 
+  /// `next`: the reduction loop that is one iteration further, or -1.
   std::vector<Address> at(const std::vector<int64_t> &point, int reduction,
-                          int base) {
+                          int base, int next) {
     std::vector<Address> addresses;
     out = &addresses;
     std::vector<std::optional<int64_t>> index(nest.domain.size(), 0);
@@ -98,9 +105,12 @@ private:
       *index[nest.loops[l].logical] += point[l] * nest.loops[l].divisor;
     if (reduction >= 0) {
       const Stage &stage = spec.stages[reduction];
-      for (const Extent &extent : stage.reduction)
-        index.push_back(
-            std::min(extent.size - 1, extent.size * (base + 1) / 4));
+      for (size_t r = 0; r < stage.reduction.size(); ++r) {
+        const int64_t extent = stage.reduction[r].size;
+        index.push_back(std::max<int64_t>(
+                            0, std::min(extent - 2, extent * (base + 1) / 4)) +
+                        (static_cast<int>(r) == next && extent > 1));
+      }
       for (const Result &result : stage.results)
         visit(*result.update, index);
     } else if (nest.stage >= 0) {
@@ -202,6 +212,9 @@ public:
       pointwise();
       return;
     }
+    epilogue = analysis.run(-1);
+    for (size_t l = 0; l < loops; ++l)
+      storesWhole |= mayTile(l) && extents[l] >= 4 && storesWholeAlong(l);
     steps = std::numeric_limits<int64_t>::max();
     for (unsigned r : nest.reductions) {
       for (Access &access : analysis.run(r))
@@ -227,7 +240,8 @@ private:
   Nest &nest;
   const size_t loops;
   std::vector<int64_t> extents;
-  std::vector<Access> accesses, writes;
+  std::vector<Access> accesses, epilogue, writes;
+  bool storesWhole = false; ///< along some loop
   int64_t widest = 4, steps = 1, results = 0, operations = 0;
 
   void writeStrides() {
@@ -257,6 +271,12 @@ private:
   bool mayTile(size_t loop) const {
     return extents[loop] > 1 &&
            !(hasScratch && nest.loops[loop].extent.isSamples);
+  }
+
+  bool storesWholeAlong(size_t loop) const {
+    return std::all_of(writes.begin(), writes.end(), [&](const Access &access) {
+      return access.strides[loop] == 1;
+    });
   }
 
   void setVector(int loop, int64_t lanes, int64_t tile) {
@@ -307,6 +327,9 @@ private:
       vectors *= static_cast<int>(l) == v ? tile[l] / lanes : tile[l];
       waste *= double(roundUp(extents[l], tile[l])) / extents[l];
     }
+    // Vectors are stored whole wherever a loop allows it.
+    if (v >= 0 && storesWhole && !storesWholeAlong(v))
+      return std::numeric_limits<double>::infinity();
     const int64_t accumulators = vectors * results;
     double loads = 0, gathers = 0;
     int64_t live = 0;
@@ -337,30 +360,40 @@ private:
         double(vectors) * operations / machine.fmaPerCycle;
     const double latency = machine.fmaLatency;
     double cycles = std::max({arithmetic, (loads * 0.5) * 1.05, latency}) +
-                    gathers * 0.75 + 0.02 * loads;
+                    gathers * 0.75 + 0.05 * loads;
     // Writing out, spread over the steps.
-    for (const Access &access : writes)
-      if (v >= 0 && access.strides[v] != 1)
-        cycles += double(vectors) * lanes * 1.5 / steps;
+    for (const auto &list : {writes, epilogue})
+      for (const Access &access : list)
+        if (v >= 0 && access.strides[v] != 1 && access.strides[v] != 0)
+          cycles += double(vectors) * lanes * 2.0 / steps;
     cycles += double(vectors) * 2.0 / steps + 6.0 / steps;
     return cycles * waste / (double(vectors) * lanes);
   }
 
-  void contraction() {
-    double best = std::numeric_limits<double>::infinity();
-    std::vector<int64_t> bestTile(loops, 1);
-    int bestLoop = -1;
-    int64_t bestLanes = 1;
+  struct Candidate {
+    double cost = 0;
+    std::vector<int64_t> tile;
+    int vectorLoop = -1;
+    int64_t lanes = 1;
+  };
+
+  /// Every register tile, the best ones kept.
+  std::vector<Candidate> registerTiles() const {
+    constexpr size_t most = 32;
+    std::vector<Candidate> best;
     const int64_t native = nativeLanes();
     auto consider = [&](const std::vector<int64_t> &tile, int v,
                         int64_t lanes) {
       const double cost = costOf(tile, v, lanes);
-      if (cost < best * 0.999) {
-        best = cost;
-        bestTile = tile;
-        bestLoop = v;
-        bestLanes = lanes;
-      }
+      if (cost == std::numeric_limits<double>::infinity() ||
+          (best.size() == most && cost >= best.back().cost))
+        return;
+      auto place = std::upper_bound(
+          best.begin(), best.end(), cost * 1.001,
+          [](double value, const Candidate &c) { return value < c.cost; });
+      best.insert(place, {cost, tile, v, lanes});
+      if (best.size() > most)
+        best.pop_back();
     };
     for (int v = -1; v < static_cast<int>(loops); ++v) {
       if (v >= 0 && !mayTile(v))
@@ -408,20 +441,230 @@ private:
           break;
       }
     }
-    nest.choice.tile = bestTile;
-    nest.choice.vectorLoop = bestLoop;
-    nest.choice.lanes = bestLanes;
+    return best;
+  }
+
+  // --- Order and blocks: what moves between the caches
+  // --------------------------
+
+  /// Cycles of the whole nest with this tile and these blocks.
+  double cyclesOf(const Candidate &tile, const NestChoice &choice) const {
+    const Stage &stage = spec.stages[nest.reductions[0]];
     double points = steps;
-    for (const Loop &loop : nest.loops)
-      points *= loop.extent.size;
-    nest.cycles = points * best;
+    for (int64_t extent : extents)
+      points *= extent;
+    double compute = tile.cost * points;
+
+    std::vector<int64_t> unit = tile.tile;
+    unit.resize(loops + stage.reduction.size(), 1);
+    std::vector<TrafficLoop> order; // innermost first
+    const int inner = choice.isBlocked() ? choice.reductionOuter : 0;
+    const int reduced = stage.reduction.size();
+    for (int r = reduced - 1; r >= inner; --r) {
+      int64_t trips = stage.reduction[r].size;
+      if (r == inner && choice.reductionSplit > 1)
+        trips = choice.reductionSplit;
+      order.push_back({static_cast<int>(loops) + r, trips});
+    }
+    auto tiles = [&](int l) {
+      return (extents[l] + tile.tile[l] - 1) / tile.tile[l];
+    };
+    if (choice.isBlocked()) {
+      double parts = 1, blockTiles = 1, all = 1;
+      for (size_t p = loops; p-- > 0;) {
+        const int l = choice.order[p];
+        order.push_back({l, choice.block[l]});
+        blockTiles *= choice.block[l];
+        all *= tiles(l);
+      }
+      if (choice.reductionSplit > 1) {
+        const int64_t trips =
+            stage.reduction[inner].size / choice.reductionSplit;
+        order.push_back({static_cast<int>(loops) + inner, trips});
+        parts *= trips;
+      }
+      for (int r = inner - 1; r >= 0; --r) {
+        order.push_back({static_cast<int>(loops) + r, stage.reduction[r].size});
+        parts *= stage.reduction[r].size;
+      }
+      // Accumulators go to scratch and come back.
+      double vectors = results;
+      for (size_t l = 0; l < loops; ++l)
+        vectors *= static_cast<int>(l) == tile.vectorLoop
+                       ? tile.tile[l] / tile.lanes
+                       : tile.tile[l];
+      compute += all * parts * (vectors * 2.0 + 10);
+    }
+    for (size_t p = loops; p-- > 0;) {
+      const int l = choice.order[p];
+      const int64_t block = choice.isBlocked() ? choice.block[l] : 1;
+      order.push_back({l, (tiles(l) + block - 1) / block});
+    }
+    std::vector<TrafficOperand> operands;
+    for (const Access &access : accesses) {
+      if (access.strides.size() != unit.size())
+        continue;
+      TrafficOperand operand{access.bytes, access.strides};
+      for (int64_t &stride : operand.strides)
+        if (stride == irregular)
+          stride = 1;
+      operands.push_back(operand);
+    }
+    if (choice.isBlocked()) {
+      TrafficOperand block{widest * results, {}};
+      int64_t stride = 1;
+      block.strides.assign(unit.size(), 0);
+      for (size_t l = loops; l-- > 0;) {
+        block.strides[l] = stride;
+        stride *= extents[l];
+      }
+      operands.push_back(block);
+    }
+    const double fromL2 =
+        trafficInto(machine.l1Bytes * 0.7, operands, order, unit) /
+        machine.l2BytesPerCycle;
+    const double fromL3 =
+        trafficInto(machine.l2Bytes * 0.6, operands, order, unit) /
+        machine.l3BytesPerCycle;
+    const double longest = std::max({compute, fromL2, fromL3});
+    double cycles = longest + 0.15 * std::min(fromL2, longest) +
+                    0.4 * std::min(fromL3, longest);
+    if (choice.isBlocked())
+      cycles *= 1.03;
+    // Other cores want something to do as well.
+    if (choice.isBlocked() && cycles > 1e5) {
+      double tasks = 1;
+      for (size_t l = 0; l < loops; ++l)
+        tasks *= double(tiles(l)) / choice.block[l];
+      if (tasks < 2 * machine.cores)
+        cycles *= 1.5;
+      else if (tasks < 4 * machine.cores)
+        cycles *= 1.05;
+    }
+    return cycles;
+  }
+
+  /// Tries orders, blocks and parts of the reduction for one register tile.
+  void chooseBlocks(const Candidate &tile, double &best,
+                    NestChoice &bestChoice) {
+    NestChoice choice;
+    choice.tile = tile.tile;
+    choice.vectorLoop = tile.vectorLoop;
+    choice.lanes = tile.lanes;
+    choice.order.resize(loops);
+    for (size_t l = 0; l < loops; ++l)
+      choice.order[l] = l;
+    auto consider = [&] {
+      const double cycles = cyclesOf(tile, choice);
+      if (cycles < best * 0.995) {
+        best = cycles;
+        bestChoice = choice;
+      }
+    };
+    consider();
+    // Other nests count on the order.
+    if (hasScratch || nest.stage >= 0)
+      return;
+    const Stage &stage = spec.stages[nest.reductions[0]];
+    std::vector<int64_t> tiles(loops);
+    std::vector<int> moving;
+    for (size_t l = 0; l < loops; ++l) {
+      tiles[l] = (extents[l] + tile.tile[l] - 1) / tile.tile[l];
+      if (tiles[l] > 1)
+        moving.push_back(l);
+    }
+    if (moving.size() > 4)
+      return;
+    // Loops of one tile stay outermost, the others in every order.
+    std::vector<int> fixed;
+    for (size_t l = 0; l < loops; ++l)
+      if (tiles[l] <= 1)
+        fixed.push_back(l);
+    do {
+      choice.order = fixed;
+      choice.order.insert(choice.order.end(), moving.begin(), moving.end());
+      choice.block.clear();
+      choice.reductionOuter = 0;
+      choice.reductionSplit = 1;
+      consider();
+      if (nest.reductions.size() != 1)
+        continue;
+      for (size_t i = 0; i < moving.size(); ++i)
+        for (size_t j = i; j < moving.size(); ++j)
+          considerBlocks(stage, tiles, moving[i], moving[j], choice, consider);
+    } while (std::next_permutation(moving.begin(), moving.end()));
+  }
+
+  template <typename Consider>
+  void considerBlocks(const Stage &stage, const std::vector<int64_t> &tiles,
+                      int a, int b, NestChoice &choice, Consider &&consider) {
+    auto options = [&](int l) {
+      std::vector<int64_t> list;
+      if (!nest.loops[l].extent.isSamples)
+        for (int64_t d = 2; d < tiles[l]; ++d)
+          if (tiles[l] % d == 0 && (d <= 4 || d == 8 || 2 * d == tiles[l]))
+            list.push_back(d);
+      list.push_back(tiles[l]);
+      return list;
+    };
+    int64_t tileBytes = 0;
+    for (unsigned r : nest.reductions)
+      for (const Result &result : spec.stages[r].results)
+        tileBytes += sizeOf(result.type);
+    for (int64_t t : choice.tile)
+      tileBytes *= t;
+    for (int64_t x : options(a))
+      for (int64_t y : a == b ? std::vector<int64_t>{x} : options(b)) {
+        const int64_t bytes = tileBytes * (a == b ? x : x * y);
+        if (bytes > maxScratchBytes / 2)
+          continue;
+        choice.block.assign(loops, 1);
+        choice.block[a] = x;
+        choice.block[b] = y;
+        for (size_t r = 0; r < stage.reduction.size(); ++r) {
+          choice.reductionOuter = r;
+          choice.reductionSplit = 1;
+          if (r > 0)
+            consider();
+          const Extent &extent = stage.reduction[r];
+          if (extent.isSamples)
+            continue;
+          for (int64_t part = 16; part <= 512 && part < extent.size; ++part)
+            if (extent.size % part == 0) {
+              choice.reductionSplit = part;
+              consider();
+            }
+        }
+      }
+    choice.block.clear();
+    choice.reductionOuter = 0;
+    choice.reductionSplit = 1;
+  }
+
+  void contraction() {
+    const std::vector<Candidate> candidates = registerTiles();
+    double best = std::numeric_limits<double>::infinity();
+    NestChoice choice = nest.choice;
+    for (const Candidate &candidate : candidates)
+      if (candidate.cost < 1.3 * candidates[0].cost)
+        chooseBlocks(candidate, best, choice);
+    nest.choice = choice;
+    nest.cycles = best;
+    double points = steps;
+    for (int64_t extent : extents)
+      points *= extent;
     nest.idealCycles =
         points * operations / machine.fmaPerCycle / nativeLanes();
     const Stage &first = spec.stages[nest.reductions[0]];
     const Extent &inner = first.reduction.back();
+    const int64_t run = nest.choice.reductionSplit > 1 &&
+                                nest.choice.reductionOuter + 1 ==
+                                    static_cast<int>(first.reduction.size())
+                            ? nest.choice.reductionSplit
+                            : inner.size;
     if (!inner.isSamples)
       for (int u : {4, 2})
-        if (inner.size % u == 0 && inner.size > u) {
+        if (run % u == 0 && run > u) {
           nest.choice.unrollReduction = u;
           break;
         }

@@ -273,7 +273,14 @@ std::string check(const KernelSpec &spec, const CheckOptions &options,
   for (bool asserts : {false, true}) {
     if (asserts && !options.bothModes)
       break;
-    RunnableKernel kernel(spec, testTarget(asserts, options.cpu));
+    TargetSpec target = testTarget(asserts, options.cpu);
+    if (options.smallCaches) {
+      target.machine.l1Bytes = 2 << 10;
+      target.machine.l2Bytes = 8 << 10;
+    }
+    RunnableKernel kernel(spec, target);
+    if (options.schedule)
+      *options.schedule = kernel.schedule;
     if (!kernel.error.empty())
       return kernel.error + toString(spec) + kernel.schedule;
     for (int64_t n : ns) {

@@ -67,6 +67,9 @@ struct CheckOptions {
   std::vector<int64_t> ns; ///< sample counts; empty: 1, some, all
   std::string cpu = "native";
   bool bothModes = true; ///< also with asserts on
+  /// Caches of a few KiB: small kernels are blocked as large ones are.
+  bool smallCaches = false;
+  std::string *schedule = nullptr; ///< receives what was chosen
 };
 
 /// Compiles and runs with random inputs; "" or what is wrong.

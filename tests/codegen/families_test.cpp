@@ -243,6 +243,24 @@ TEST(Families, BiasGradient) {
   expectGood(check(biasGradient(5, 6, 32)));
   expectGood(check(biasGradient(5, 6, 7)));
 }
+/// Kernels that are blocked where caches are small.
+void expectBlocks(const KernelSpec &spec) {
+  std::string schedule;
+  CheckOptions options;
+  options.smallCaches = true;
+  options.schedule = &schedule;
+  expectGood(check(spec, options));
+  EXPECT_NE(schedule.find("blocks of"), std::string::npos) << schedule;
+}
+TEST(Blocks, Dense) {
+  expectBlocks(dense(64, 96, 64, false));
+  expectBlocks(dense(40, 128, 80, true));
+  expectBlocks(dense(37, 96, 48, false));
+}
+TEST(Blocks, Conv) { expectBlocks(conv(1, 9, 64, 32, 3, false)); }
+TEST(Blocks, ConvKernelGradient) {
+  expectBlocks(convKernelGradient(3, 9, 16, 32, 3));
+}
 TEST(Families, CrossEntropy) { expectGood(check(crossEntropy(9, 10))); }
 
 } // namespace

@@ -112,6 +112,7 @@ protected:
     CheckOptions options;
     options.bothModes = true;
     options.cpu = GetParam() % 4 == 3 ? "haswell" : "native";
+    options.smallCaches = GetParam() % 2;
     const std::string problem = check(spec, options);
     EXPECT_TRUE(problem.empty()) << problem;
   }

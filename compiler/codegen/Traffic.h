@@ -1,0 +1,36 @@
+//===- Traffic.h - How much a loop nest moves between caches --------------===//
+//
+// The classical estimate: what a sub-nest touches stays in a cache if all of it
+// fits; every iteration of the loops around the largest such sub-nest fetches
+// again, but for operands that do not move with them.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_TRAFFIC_H
+#define FM_COMPILER_CODEGEN_TRAFFIC_H
+
+#include <cstdint>
+#include <vector>
+
+namespace fm::codegen {
+
+/// What one load or store walks over.
+struct TrafficOperand {
+  int64_t bytes = 4;            ///< of an element
+  std::vector<int64_t> strides; ///< in elements, per dimension
+};
+
+/// A loop advances one dimension; loops over one dimension nest.
+struct TrafficLoop {
+  int dimension = 0;
+  int64_t trips = 1;
+};
+
+/// Bytes fetched into a cache of `capacity` bytes. `loops`: innermost first;
+/// `unit`: extents per dimension of the code inside of all loops.
+double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
+                   const std::vector<TrafficLoop> &loops,
+                   const std::vector<int64_t> &unit);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_TRAFFIC_H
