@@ -1,5 +1,6 @@
 //===- LowerToLinalg.cpp - Primitives to linalg on tensors ---------------------===//
 
+#include "compiler/ir/Bindings.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -14,9 +15,26 @@ namespace fm::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
+/// Marks the arguments that an op uses as indices with the op's bound: the
+/// entry's checks need it, and linalg no longer knows.
+void recordIndexBounds(func::FuncOp function) {
+  Builder builder(function.getContext());
+  function.walk([&](ir::IndexOpInterface op) {
+    for (auto [operand, bound] : op.getIndexBounds()) {
+      auto argument = dyn_cast<BlockArgument>(op->getOperand(operand));
+      if (!argument || argument.getOwner() != &function.getBody().front())
+        continue;
+      auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kIndexBound);
+      if (!known || bound < known.getInt())
+        function.setArgAttr(argument.getArgNumber(), kIndexBound, builder.getI64IntegerAttr(bound));
+    }
+  });
+}
+
 struct LowerToLinalg : impl::FmLowerToLinalgBase<LowerToLinalg> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
+    recordIndexBounds(function);
     Value samples = function.getArgument(0);
     SmallVector<ir::LoweringOpInterface> work;
     function.walk([&](ir::LoweringOpInterface op) { work.push_back(op); });

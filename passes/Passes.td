@@ -48,7 +48,8 @@ def FmLowerToLinalg : Pass<"fm-lower-to-linalg", "::mlir::func::FuncOp"> {
   let summary = "Primitives to linalg on tensors";
   let description = [{
     Before: only ops with a LoweringOpInterface. After: linalg.generic,
-    linalg.fill, tensor.empty, reshapes and constants.
+    linalg.fill, tensor.empty, reshapes and constants. An argument of the entry
+    that an op used as index has `fm.index_bound`, the smallest such op's bound.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];

@@ -198,7 +198,7 @@ private:
                                     binding.getKind() == BindingKind::Input ? EntryArgument::Role::Input
                                                                             : EntryArgument::Role::Target,
                                     binding.getName().str());
-        if (auto bound = function.getArgAttrOfType<IntegerAttr>(value.getArgNumber(), "fm.index_bound"))
+        if (auto bound = function.getArgAttrOfType<IntegerAttr>(value.getArgNumber(), kIndexBound))
           entry.arguments.back().indexBound = bound.getInt();
       }
     }

@@ -14,6 +14,8 @@
 namespace fm {
 
 inline constexpr llvm::StringLiteral kBinding = "fm.binding";
+/// On integer arguments: their elements lie in [0, bound).
+inline constexpr llvm::StringLiteral kIndexBound = "fm.index_bound";
 
 // Persistent scalars of a model that trains.
 inline constexpr llvm::StringLiteral kLearningRate = "train.learning_rate";

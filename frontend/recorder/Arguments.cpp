@@ -9,7 +9,6 @@
 #include "llvm/Support/Format.h"
 
 #include <cmath>
-#include <limits>
 
 using namespace mlir;
 
@@ -101,21 +100,6 @@ Value parseDefault(const std::string &text) {
   if (!ref.getAsDouble(number))
     return {number};
   return {Symbol{text}};
-}
-
-/// Sizes, positions and axes fit in 32 bits, so that shapes can be computed.
-static bool isBounded(int64_t value) {
-  return value >= -std::numeric_limits<int32_t>::max() &&
-         value <= std::numeric_limits<int32_t>::max();
-}
-static const char *const kTooLarge =
-    "an integer from -2147483647 to 2147483647";
-
-static bool hasUnbounded(const Value &value) {
-  if (auto *list = std::get_if<List>(&value.data))
-    return llvm::any_of(*list, hasUnbounded);
-  auto *i = std::get_if<Int>(&value.data);
-  return i && !isBounded(i->value);
 }
 
 /// Integers of a list; a samples mark becomes a dynamic dimension.
@@ -233,8 +217,6 @@ Attribute convertArgument(MLIRContext *context, const std::string &type,
       message += "; did you mean '" + near + "'?";
     return {};
   };
-  if (type != "float" && hasUnbounded(value))
-    return expected(kTooLarge);
   if (type == "int") {
     if (auto *i = std::get_if<Int>(&value.data))
       return b.getI64IntegerAttr(i->value);

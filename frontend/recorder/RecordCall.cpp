@@ -158,15 +158,6 @@ static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
   return call;
 }
 
-/// The dimensions of a type, with `batch` for the samples.
-static std::vector<Int> shapeOf(mlir::Type type, int64_t batch) {
-  std::vector<Int> shape;
-  for (int64_t size : cast<RankedTensorType>(type).getShape())
-    shape.push_back(ShapedType::isDynamic(size) ? Int{batch, true}
-                                                : Int{size, false});
-  return shape;
-}
-
 std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
     RegisteredOperationName op, ArrayRef<mlir::Value> inputs,
     DictionaryAttr attributes, const std::string &given, const Location &loc) {
@@ -190,22 +181,16 @@ std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
       name = base + "_" + std::to_string(++scope.counters[base]);
     while (taken());
   }
-  for (const ir::ParameterSpec &spec : *specs)
-    if (std::string wrong = ir::checkTensor(spec.type, model.getBatch()); !wrong.empty()) {
-      diagnostics.error(loc, base + ": parameter '" + spec.name + "' " + wrong);
-      return std::nullopt;
-    }
   std::string path = scope.path + name;
+  for (const ir::ParameterSpec &spec : *specs)
+    if (!checkTensor(base + ": parameter '" + spec.name + "'", spec.type, loc))
+      return std::nullopt;
   auto [it, isNew] = layers.try_emplace(path);
   Layer &layer = it->second;
   if (isNew) {
     layer.op = base;
     layer.named = !given.empty();
     layer.location = loc;
-    for (const ir::ParameterSpec &spec : *specs)
-      if (!checkShape(base + ": '" + path + "." + spec.name + "'",
-                      shapeOf(spec.type, 1), loc))
-        return std::nullopt;
     for (const ir::ParameterSpec &spec : *specs)
       layer.parameters.push_back(builder.create<ir::ParameterOp>(
           locate(loc), spec.type, path + "." + spec.name, spec.init, spec.fanIn,
@@ -246,15 +231,6 @@ std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
                   "; this call needs " + needs);
   }
   return layer.parameters;
-}
-
-/// Whether a value is, or a list holds, the result of something that failed.
-static bool holdsError(const Value &value) {
-  if (auto *tensor = std::get_if<Tensor>(&value.data))
-    return tensor->isError();
-  if (auto *list = std::get_if<List>(&value.data))
-    return llvm::any_of(*list, holdsError);
-  return false;
 }
 
 /// Attributes of a call: given values, else defaults. A default that names
@@ -349,10 +325,6 @@ Tensor Recorder::call(const std::string &op,
   }
   auto name = *RegisteredOperationName::lookup("fm." + op, context);
   bool isLayer = name.hasInterface<ir::LayerOpInterface>();
-  // What failed before has been reported where it failed.
-  for (const Argument &argument : arguments)
-    if (holdsError(argument.value))
-      return {};
   BoundCall call = bind(s.diagnostics, *signature, arguments, isLayer, loc);
   if (call.failed)
     return {};
@@ -448,14 +420,9 @@ Tensor Recorder::call(const std::string &op,
   if (mlir::failed(
           inference->inferReturnTypes(context, location, operands, *attributes,
                                       OpaqueProperties(nullptr), {}, types)) ||
-      !s.checkShape(op, shapeOf(types[0], s.model.getBatch()), loc))
+      !s.checkTensor(op + ": the result", cast<RankedTensorType>(types[0]),
+                     loc))
     return {};
-  for (Type type : types)
-    if (std::string wrong = ir::checkTensor(cast<RankedTensorType>(type), s.model.getBatch());
-        !wrong.empty()) {
-      s.diagnostics.error(loc, op + ": the result: " + wrong);
-      return {};
-    }
   operation.addTypes(types);
   Operation *created = s.builder.create(operation);
   verifying = true;

@@ -137,14 +137,6 @@ bool Recorder::Impl::checkName(const std::string &what, const std::string &name,
   return isNew;
 }
 
-bool Recorder::Impl::checkType(const std::string &what, const std::string &name,
-                               const TensorType &type, const Location &loc) {
-  std::string wrong = ir::checkTensor(tensorType(type), model.getBatch());
-  if (!wrong.empty())
-    diagnostics.error(loc, what + " '" + name + "': " + wrong);
-  return wrong.empty();
-}
-
 bool Recorder::Impl::checkPath(const std::string &what, const std::string &name,
                                const Location &loc) {
   SmallVector<StringRef> parts;
@@ -161,24 +153,38 @@ bool Recorder::Impl::checkPath(const std::string &what, const std::string &name,
   return true;
 }
 
-bool Recorder::Impl::checkShape(const std::string &what,
-                                const std::vector<Int> &shape,
-                                const Location &loc) {
+/// What is wrong with an extent, or "".
+static std::string checkExtent(int64_t size) {
   constexpr int64_t largest = std::numeric_limits<int32_t>::max();
-  for (const Int &extent : shape) {
-    if (extent.value < 1) {
-      diagnostics.error(loc, what + ": a dimension is at least 1, not " +
-                                 std::to_string(extent.value));
-      return false;
-    }
-    if (extent.value > largest) {
-      diagnostics.error(loc, what + ": a dimension is at most " +
-                                 std::to_string(largest) + ", not " +
-                                 std::to_string(extent.value));
-      return false;
-    }
-  }
-  return true;
+  if (size < 1)
+    return "a dimension is at least 1, not " + std::to_string(size);
+  if (size > largest)
+    return "a dimension is at most " + std::to_string(largest) + ", not " +
+           std::to_string(size);
+  return "";
+}
+
+bool Recorder::Impl::checkTensor(const std::string &what, RankedTensorType type,
+                                 const Location &loc) {
+  std::string wrong = ir::checkTensor(type, model.getBatch());
+  for (int64_t size : type.getShape())
+    if (wrong.empty() && !ShapedType::isDynamic(size))
+      wrong = checkExtent(size);
+  if (!wrong.empty())
+    diagnostics.error(loc, what + ": " + wrong);
+  return wrong.empty();
+}
+
+bool Recorder::Impl::checkType(const std::string &what, const std::string &name,
+                               const TensorType &type, const Location &loc) {
+  std::string subject = what + " '" + name + "'", wrong;
+  for (const Int &extent : type.shape)
+    if (wrong.empty())
+      wrong = checkExtent(extent.value);
+  if (wrong.empty())
+    return checkTensor(subject, tensorType(type), loc);
+  diagnostics.error(loc, subject + ": " + wrong);
+  return false;
 }
 
 Recorder::Recorder(Diagnostics &diagnostics)
@@ -213,7 +219,7 @@ Tensor Recorder::input(const std::string &name, const TensorType &type,
                        bool withGradient, const Location &loc) {
   Impl &s = *state;
   if (!s.checkName("input", name, loc) ||
-      !s.checkShape("input '" + name + "'", type.shape, loc))
+      !s.checkType("input", name, type, loc))
     return {};
   if (withGradient && type.dtype != DType::F32 && type.dtype != DType::F64) {
     s.diagnostics.error(loc,
@@ -222,8 +228,6 @@ Tensor Recorder::input(const std::string &name, const TensorType &type,
                             toString(type));
     return {};
   }
-  if (!s.checkType("input", name, type, loc))
-    return {};
   return s.add(s.builder.create<ir::ModelInputOp>(
       s.locate(loc), s.tensorType(type), name, withGradient));
 }
@@ -232,7 +236,6 @@ Tensor Recorder::target(const std::string &name, const TensorType &type,
                         const Location &loc) {
   Impl &s = *state;
   if (!s.checkName("target", name, loc) ||
-      !s.checkShape("target '" + name + "'", type.shape, loc) ||
       !s.checkType("target", name, type, loc))
     return {};
   return s.add(s.builder.create<ir::ModelTargetOp>(s.locate(loc),

@@ -49,14 +49,14 @@ struct Recorder::Impl {
   /// The same, and new among inputs, targets, outputs, loss and metrics.
   bool checkName(const std::string &what, const std::string &name,
                  const Location &loc);
-  /// Whether a tensor of this type can be; reports it if not.
-  bool checkType(const std::string &what, const std::string &name,
-                 const TensorType &type, const Location &loc);
   /// A layer's or a scope's name: "stem", "encoder_1.dense_1".
   bool checkPath(const std::string &what, const std::string &name,
                  const Location &loc);
-  bool checkShape(const std::string &what, const std::vector<Int> &shape,
-                  const Location &loc);
+  /// Whether a tensor of this type can be; reports it if not.
+  bool checkTensor(const std::string &what, mlir::RankedTensorType type,
+                   const Location &loc);
+  bool checkType(const std::string &what, const std::string &name,
+                 const TensorType &type, const Location &loc);
   mlir::Type elementType(DType type);
   mlir::RankedTensorType tensorType(const TensorType &type);
 

@@ -131,7 +131,7 @@ private:
                         bool positional);
   std::string layerName(Operation *op);
   std::string variable(mlir::Value value, Operation *first);
-  std::string unique(std::string name);
+  std::string unique(const std::string &name);
   Operation *onlyUser(Operation *op);
   void line(int group, const std::string &text);
 
@@ -187,7 +187,7 @@ std::string pathOf(Operation *op) {
   return "";
 }
 
-std::string Writer::unique(std::string name) {
+std::string Writer::unique(const std::string &name) {
   std::string made = name;
   for (int i = 2; !taken.insert(made).second; ++i)
     made = name + "_" + std::to_string(i);

@@ -118,10 +118,9 @@ TEST(CallErrors, WrongKindsOfValues) {
       expected(s, "[batch, 2.0]",
                "reshape: 'shape': expected a list of integers, got [8, 2]"));
   s = "_y = dense(flat, 99999999999)";
-  EXPECT_EQ(errorsOf(s), expected(s, "99999999999",
-                                  "dense: 'units': expected an integer from "
-                                  "-2147483647 to 2147483647, got "
-                                  "99999999999"));
+  EXPECT_EQ(errorsOf(s), expected(s, "dense",
+                                  "dense: parameter 'kernel': a dimension is "
+                                  "at most 2147483647, not 99999999999"));
   s = "_y = relu(3)";
   EXPECT_EQ(errorsOf(s),
             expected(s, "relu", "relu: needs a tensor, got numbers only"));
@@ -196,9 +195,9 @@ TEST(CallErrors, ShapesThatDoNotFit) {
       expected(s, "*",
                "mul: operands have different types, f32[] and i32[batch]"));
   s = "_y = pad(flat, [0, 0], [0, 2147483647])";
-  EXPECT_EQ(errorsOf(s),
-            expected(s, "pad",
-                     "pad: a dimension is at most 2147483647, not 2147483653"));
+  EXPECT_EQ(errorsOf(s), expected(s, "pad",
+                                  "pad: the result: a dimension is at most "
+                                  "2147483647, not 2147483653"));
 }
 
 TEST(CallErrors, TypesThatDoNotFit) {

@@ -313,8 +313,8 @@ TEST(DslErrors, NamesAndShapesOfInputs) {
               last - 3, "m.input",
               "input 'd': a dimension is at most 2147483647, not 2147483648") +
           errorAt(last - 2, "m.target",
-                  "target 'e': a tensor of this size does not fit in 64 bits "
-                  "of bytes") +
+                  "target 'e': f32[1073741824, 1073741824, 4] has too many "
+                  "elements") +
           errorAt(last - 1, "m.input",
                   "input 'f': a gradient needs f32 or f64, the input is "
                   "i32[batch]") +

@@ -21,7 +21,7 @@ unset(ENV{CXXFLAGS})
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G Ninja
   -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH=${WORK}/prefix ${ARGUMENTS})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
-foreach(program app app_c)
+foreach(program app app_c app_dsl)
   run(${WORK}/build/${program})
   message(STATUS "${program}: ${output}")
 endforeach()

@@ -1,0 +1,72 @@
+//===- Models.h - Networks that several tests train ------------------------===//
+#ifndef FM_TESTS_E2E_MODELS_H
+#define FM_TESTS_E2E_MODELS_H
+
+#include "tests/support/Live.h"
+
+namespace fm::test {
+
+/// All kinds of state: convolutions, running statistics, dropout, shared
+/// weights, Adam. 6x6 images with 2 channels, 4 classes, at most 6 samples.
+inline const char *const kEverything = R"(model everything(batch = 6) {
+  input image : f32[batch, 6, 6, 2]
+  target label : i32[batch]
+  x = conv2d(image, 4, kernel = 3, padding = same) |> batch_norm |> relu
+  x = max_pool2d(x, 2) |> flatten |> dropout(0.25)
+  x = dense(x, 8) |> tanh
+  x = dense(x, 8, name = "shared") |> tanh
+  x = dense(x, 8, name = "shared") |> dropout(0.5)
+  logits = dense(x, 4, name = "head")
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  metric accuracy(logits, label)
+  train adam(lr = 0.01)
+}
+)";
+
+/// Nothing that depends on the other samples of a batch, and nothing random.
+inline const char *const kPerSample = R"(model per_sample(batch = 5) {
+  input image : f32[batch, 7, 6, 2] with gradient
+  target label : i32[batch]
+  x = conv2d(image, 4, kernel = 3) |> gelu |> max_pool2d(2) |> flatten
+  x = layer_norm(x) |> dense(9) |> silu
+  logits = dense(x, 4)
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  metric accuracy(logits, label)
+  train sgd(lr = 0.1, momentum = 0.9)
+}
+)";
+
+/// Sets `image` and `label` for step number `step`.
+inline void setBatch(Network &network, uint64_t step) {
+  for (const auto &entry : network.program().entries)
+    for (const auto &argument : entry.arguments) {
+      size_t count = 1;
+      for (const auto &extent : argument.shape)
+        count *= size_t(extent.size);
+      if (argument.name == "image")
+        network.set("image", someNumbers(count, 100 + step));
+      if (argument.name == "label")
+        network.set("label", someIndices(count, 4, 200 + step));
+    }
+}
+
+inline void trainSteps(Network &network, int first, int last, int64_t n) {
+  for (int step = first; step < last; ++step) {
+    setBatch(network, uint64_t(step));
+    network.call("train_step", n);
+  }
+}
+
+inline std::vector<std::string> trainedNames(const Network &network) {
+  std::vector<std::string> names;
+  for (const auto &tensor : network.program().tensors)
+    if (tensor.kind == codegen::TensorKind::Parameter && tensor.trained)
+      names.push_back(tensor.name);
+  return names;
+}
+
+} // namespace fm::test
+
+#endif // FM_TESTS_E2E_MODELS_H

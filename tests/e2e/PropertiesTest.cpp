@@ -1,0 +1,464 @@
+//===- PropertiesTest.cpp - What holds for every model ---------------------===//
+//
+// Relations between calls: fewer samples, gradients and updates apart, state
+// saved and loaded, threads, several instances, random numbers, frozen and
+// shared weights.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tests/e2e/Models.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <set>
+#include <thread>
+
+using namespace fm::test;
+
+namespace {
+
+/// Compiled once for all tests of this program.
+Code shared(const char *text, const Variant &variant = {}) {
+  static std::map<std::pair<std::string, std::string>, Code> all;
+  Code &code = all[{text, variant.name()}];
+  if (!code)
+    code = compile(text, variant);
+  return code;
+}
+
+//===----------------------------------------------------------------------===//
+// Samples
+//===----------------------------------------------------------------------===//
+
+class PerVariant : public testing::TestWithParam<Variant> {
+protected:
+  double tolerance() const { return GetParam().widen ? 1e-12 : 2e-6; }
+};
+
+Numbers slice(const Numbers &all, size_t index, size_t of) {
+  size_t size = all.size() / of;
+  return Numbers(all.begin() + index * size, all.begin() + (index + 1) * size);
+}
+
+// The loss is a mean: n samples give the mean of what each gives alone.
+TEST_P(PerVariant, FewerSamplesAreTheMeanOfSingleOnes) {
+  Network network(shared(kPerSample, GetParam()));
+  const size_t batch = 5;
+  const Numbers images = someNumbers(batch * 7 * 6 * 2, 1);
+  const Numbers labels = someIndices(batch, 4, 2);
+  const auto names = trainedNames(network);
+
+  std::vector<Numbers> probs(batch), imageGradients(batch);
+  std::vector<double> losses(batch), hits(batch);
+  std::vector<std::map<std::string, Numbers>> gradients(batch);
+  for (size_t i = 0; i < batch; ++i) {
+    network.set("image", slice(images, i, batch));
+    network.set("label", slice(labels, i, batch));
+    network.call("forward", 1);
+    probs[i] = network.get("probs");
+    network.call("evaluate", 1);
+    losses[i] = network.scalar("loss");
+    hits[i] = network.scalar("accuracy");
+    network.call("gradients", 1);
+    EXPECT_NEAR(network.scalar("loss"), losses[i], tolerance());
+    imageGradients[i] = network.get("image_gradient");
+    for (const std::string &name : names)
+      gradients[i][name] = network.gradient(name);
+  }
+
+  network.set("image", images);
+  network.set("label", labels);
+  for (size_t n = 1; n <= batch; ++n) {
+    SCOPED_TRACE("n = " + std::to_string(n));
+    double loss = 0, accuracy = 0;
+    Numbers expectedProbs, expectedImages;
+    std::map<std::string, Numbers> mean;
+    for (size_t i = 0; i < n; ++i) {
+      loss += losses[i] / double(n);
+      accuracy += hits[i] / double(n);
+      expectedProbs.insert(expectedProbs.end(), probs[i].begin(),
+                           probs[i].end());
+      for (double number : imageGradients[i])
+        expectedImages.push_back(number / double(n));
+      for (const std::string &name : names) {
+        mean[name].resize(gradients[i][name].size());
+        for (size_t k = 0; k < mean[name].size(); ++k)
+          mean[name][k] += gradients[i][name][k] / double(n);
+      }
+    }
+    network.call("forward", int64_t(n));
+    EXPECT_NUMBERS(network.get("probs"), expectedProbs, tolerance());
+    network.call("evaluate", int64_t(n));
+    EXPECT_NEAR(network.scalar("loss"), loss, tolerance());
+    EXPECT_NEAR(network.scalar("accuracy"), accuracy, tolerance());
+    network.call("gradients", int64_t(n));
+    EXPECT_NEAR(network.scalar("loss"), loss, tolerance());
+    EXPECT_NUMBERS(network.get("image_gradient"), expectedImages, tolerance());
+    for (const std::string &name : names)
+      EXPECT_NUMBERS(network.gradient(name), mean[name], tolerance()) << name;
+  }
+}
+
+// Buffers between pages without access, on either side: whoever reads or writes
+// outside ends this program.
+TEST_P(PerVariant, BuffersOfExactlyTheAnnouncedSizes) {
+  for (Guard guard : {Guard::Behind, Guard::Before})
+    for (const char *text : {kEverything, kPerSample}) {
+      Network network(shared(text, GetParam()), 1, guard);
+      for (int64_t n = 1; n <= network.model().batch; ++n) {
+        setBatch(network, uint64_t(n));
+        for (const char *entry :
+             {"forward", "evaluate", "train_step", "gradients",
+              "apply_gradients"})
+          network.call(entry, n);
+        EXPECT_TRUE(std::isfinite(network.tensor("conv2d_1.kernel")[0]));
+      }
+    }
+}
+
+TEST_P(PerVariant, GradientsAndApplyGradientsAreTrainStep) {
+  for (const char *text : {kEverything, kPerSample}) {
+    Network whole(shared(text, GetParam())), parts(shared(text, GetParam()));
+    for (int step = 0; step < 5; ++step) {
+      int64_t n = step % 2 ? whole.model().batch : 3;
+      setBatch(whole, uint64_t(step));
+      setBatch(parts, uint64_t(step));
+      whole.call("train_step", n);
+      parts.call("gradients", n);
+      EXPECT_NEAR(parts.scalar("loss"), whole.scalar("loss"), tolerance());
+      parts.call("apply_gradients", 1);
+      EXPECT_EQ(fm_get_step(parts.instance()), step + 1);
+      // Adam divides by the gradient's size, and with it what rounding left
+      // in a gradient that should be 0 (a bias before batch_norm).
+      for (const auto &tensor : whole.program().tensors)
+        if (tensor.kind != fm::codegen::TensorKind::Optimizer &&
+            tensor.name != "conv2d_1.bias" &&
+            tensor.name != "batch_norm_1.moving_mean")
+          EXPECT_NUMBERS(parts.tensor(tensor.name), whole.tensor(tensor.name),
+                         100 * tolerance())
+              << tensor.name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Properties, PerVariant,
+                         testing::Values(Variant{"halide", true, false},
+                                         Variant{"halide", true, true},
+                                         Variant{"reference", true, false}),
+                         [](const auto &info) { return info.param.name(); });
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+TEST(State, GoingOnAfterLoadingIsNotStopping) {
+  const std::string path =
+      testing::TempDir() + "/fm_e2e_" + std::to_string(getpid());
+  Network stayed(shared(kEverything), 7), loaded(shared(kEverything), 8);
+  trainSteps(stayed, 0, 6, 6);
+  ASSERT_EQ(fm_set_learning_rate(stayed.instance(), 0.003), FM_OK);
+  ASSERT_EQ(fm_save(stayed.instance(), path.c_str()), FM_OK);
+  ASSERT_NE(loaded.state(), stayed.state());
+  ASSERT_EQ(fm_load(loaded.instance(), path.c_str()), FM_OK)
+      << loaded.message();
+  remove(path.c_str());
+  EXPECT_EQ(loaded.state(), stayed.state());
+  trainSteps(stayed, 6, 12, 5);
+  trainSteps(loaded, 6, 12, 5);
+  EXPECT_EQ(loaded.state(), stayed.state());
+  EXPECT_EQ(fm_get_step(loaded.instance()), 12);
+  EXPECT_FLOAT_EQ(float(fm_get_learning_rate(loaded.instance())), 0.003f);
+}
+
+TEST(State, SameSeedSameWeights) {
+  Network a(shared(kEverything), 7), b(shared(kEverything), 7),
+      c(shared(kEverything), 8);
+  EXPECT_EQ(a.state(), b.state());
+  EXPECT_NE(a.weights(), c.weights());
+  trainSteps(a, 0, 3, 6);
+  trainSteps(b, 0, 3, 6);
+  EXPECT_EQ(a.state(), b.state());
+}
+
+TEST(State, InstancesAreIndependent) {
+  Network a(shared(kEverything), 1), b(shared(kEverything), 2);
+  Network alone(shared(kEverything), 1);
+  for (int step = 0; step < 4; ++step) {
+    trainSteps(a, step, step + 1, 6);
+    trainSteps(b, step, step + 1, 2); // in between
+  }
+  trainSteps(alone, 0, 4, 6);
+  EXPECT_EQ(a.state(), alone.state());
+  EXPECT_NE(a.state(), b.state());
+
+  // And at the same time, from two threads.
+  Network c(shared(kEverything), 1), d(shared(kEverything), 1);
+  std::thread other([&] { trainSteps(d, 0, 4, 6); });
+  trainSteps(c, 0, 4, 6);
+  other.join();
+  EXPECT_EQ(c.state(), alone.state());
+  EXPECT_EQ(d.state(), alone.state());
+}
+
+TEST(State, InferenceChangesNothing) {
+  Network network(shared(kEverything));
+  trainSteps(network, 0, 2, 6);
+  const std::string before = network.state();
+  network.call("forward", 6);
+  const Numbers probs = network.get("probs");
+  network.call("evaluate", 6);
+  EXPECT_EQ(network.state(), before);
+  network.call("forward", 6);
+  EXPECT_EQ(network.get("probs"), probs) << "and it is not random";
+}
+
+TEST(State, LearningRateAndStepAreState) {
+  Code code = shared(kEverything);
+  Network constant(code), schedule(code), frozen(code), late(code);
+  EXPECT_FLOAT_EQ(float(fm_get_learning_rate(constant.instance())), 0.01f);
+  ASSERT_EQ(fm_set_learning_rate(frozen.instance(), 0), FM_OK);
+  ASSERT_EQ(fm_set_step(late.instance(), 1000), FM_OK);
+  const Numbers start = constant.tensor("head.kernel");
+  for (int step = 0; step < 3; ++step) {
+    ASSERT_EQ(
+        fm_set_learning_rate(schedule.instance(), step == 0 ? 0.01 : 0.001),
+        FM_OK);
+    for (Network *network : {&constant, &schedule, &frozen, &late})
+      trainSteps(*network, step, step + 1, 6);
+    if (step == 0) {
+      EXPECT_EQ(schedule.weights(), constant.weights());
+    }
+  }
+  EXPECT_NE(schedule.weights(), constant.weights());
+  EXPECT_NE(constant.tensor("head.kernel"), start);
+  EXPECT_EQ(frozen.tensor("head.kernel"), start);
+  // Without the correction of the first steps m is a tenth of the gradient,
+  // and sqrt(v) a thirtieth: a first update of about 3 learning rates, not 1.
+  EXPECT_NE(late.weights(), constant.weights());
+  EXPECT_EQ(fm_get_step(late.instance()), 1003);
+}
+
+//===----------------------------------------------------------------------===//
+// Threads
+//===----------------------------------------------------------------------===//
+
+struct CountingPool {
+  fm_pool *pool;
+  std::atomic<int> loops{0};
+  static int run(void *self, fm_task task, void *context, int32_t begin,
+                 int32_t count, uint8_t *closure) {
+    auto *counting = static_cast<CountingPool *>(self);
+    ++counting->loops;
+    return fm_pool_run(counting->pool, task, context, begin, count, closure);
+  }
+};
+
+TEST(Threads, BitwiseEqualWeights) {
+  Code code = compileFile("examples/mnist_cnn/mnist_cnn.fm",
+                          {"halide", true, false, {"batch=32"}});
+  std::string expected;
+  for (int threads = 1; threads <= 4; ++threads) {
+    SCOPED_TRACE(std::to_string(threads) + " threads");
+    CountingPool counting{fm_pool_create(threads)};
+    ASSERT_NE(counting.pool, nullptr);
+    Network network(code);
+    if (threads > 1)
+      ASSERT_EQ(fm_set_parallel_for(network.instance(), CountingPool::run,
+                                    &counting),
+                FM_OK);
+    trainSteps(network, 0, 20, 32);
+    fm_pool_destroy(counting.pool);
+    if (threads == 1)
+      expected = network.state();
+    else
+      EXPECT_GT(counting.loops, 0) << "nothing ran in parallel";
+    EXPECT_TRUE(network.state() == expected);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Dropout
+//===----------------------------------------------------------------------===//
+
+const char *const kDropout = R"(model drops(batch = 64) {
+  input x : f32[batch, 200] with gradient
+  input c : f32[batch, 200] with gradient
+  input d : f32[batch, 200] with gradient
+  y = dropout(x, 0.3)
+  output y
+  # Two at once have masks of their own.
+  loss sum(y * c) + sum(dropout(x, 0.3) * d)
+}
+)";
+
+class Dropout : public testing::TestWithParam<Variant> {
+protected:
+  Dropout() : network(shared(kDropout, GetParam()), 3) {
+    network.set("x", Numbers(size, 1));
+    network.set("c", Numbers(size, 1));
+    network.set("d", Numbers(size, 0));
+  }
+  static constexpr size_t size = 64 * 200;
+  Network network;
+};
+
+TEST_P(Dropout, RateAndScale) {
+  network.call("gradients", 64);
+  const Numbers mask = network.get("c_gradient");
+  size_t zeros = 0;
+  for (double number : mask)
+    if (number == 0)
+      ++zeros;
+    else
+      ASSERT_NEAR(number, 1 / 0.7, 1e-6);
+  // Five standard deviations of a binomial distribution.
+  EXPECT_NEAR(double(zeros), 0.3 * size, 5 * std::sqrt(0.3 * 0.7 * size));
+  // No row and no column is all of one kind.
+  for (size_t i = 0; i < 64; ++i) {
+    size_t inRow = 0;
+    for (size_t j = 0; j < 200; ++j)
+      inRow += mask[i * 200 + j] == 0;
+    EXPECT_NEAR(double(inRow), 60, 6 * std::sqrt(42.0));
+  }
+  for (size_t j = 0; j < 200; ++j) {
+    size_t inColumn = 0;
+    for (size_t i = 0; i < 64; ++i)
+      inColumn += mask[i * 200 + j] == 0;
+    EXPECT_NEAR(double(inColumn), 19.2, 6 * std::sqrt(13.44));
+  }
+}
+
+TEST_P(Dropout, SameForwardAndBackward) {
+  network.call("gradients", 64);
+  // d/dc is the output, x is 1: the mask of the forward pass; d/dx, c is 1 and
+  // d is 0: that of the backward pass.
+  EXPECT_EQ(network.get("x_gradient"), network.get("c_gradient"));
+  EXPECT_NE(network.get("d_gradient"), network.get("c_gradient"));
+}
+
+TEST_P(Dropout, OffInInference) {
+  const Numbers x = someNumbers(size, 5);
+  network.set("x", x);
+  network.call("forward", 64);
+  EXPECT_EQ(network.get("y"), x);
+}
+
+TEST_P(Dropout, DiffersPerStepAndSeed) {
+  std::set<Numbers> masks;
+  for (int step = 0; step < 3; ++step) {
+    network.call("gradients", 64);
+    masks.insert(network.get("c_gradient"));
+  }
+  EXPECT_EQ(masks.size(), 3u);
+  Network again(shared(kDropout, GetParam()), 3);
+  Network other(shared(kDropout, GetParam()), 3);
+  ASSERT_EQ(fm_set_seed(other.instance(), 4), FM_OK);
+  for (Network *twin : {&again, &other}) {
+    for (const char *name : {"x", "c", "d"})
+      twin->set(name, Numbers(size, 1));
+    twin->call("gradients", 64);
+  }
+  EXPECT_TRUE(masks.count(again.get("c_gradient"))) << "the first mask again";
+  EXPECT_FALSE(masks.count(other.get("c_gradient")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Properties, Dropout,
+                         testing::Values(Variant{"halide", true, false},
+                                         Variant{"reference", true, false}),
+                         [](const auto &info) { return info.param.name(); });
+
+TEST(DropoutMasks, AreThoseOfTheOtherBackend) {
+  Numbers masks[2];
+  for (int i = 0; i < 2; ++i) {
+    Network network(shared(kDropout, {i ? "reference" : "halide"}), 3);
+    for (const char *name : {"x", "c", "d"})
+      network.set(name, Numbers(64 * 200, 1));
+    network.call("gradients", 64);
+    masks[i] = network.get("c_gradient");
+  }
+  EXPECT_EQ(masks[0], masks[1]);
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+// running = 0.5 running + 0.5 batch, from 0 and 1; biased variance.
+TEST(BatchNorm, RunningStatisticsByHand) {
+  Network network(R"(model statistics(batch = 4) {
+    input x : f32[batch, 2]
+    y = batch_norm(x, momentum = 0.5, epsilon = 1.0, name = "bn")
+    output y
+    loss sum(y)
+    train sgd(lr = 0.0)
+  })");
+  network.set("x", {1, 10, 3, 10});
+  network.call("train_step", 2); // means 2 and 10, variances 1 and 0
+  EXPECT_EQ(network.tensor("bn.moving_mean"), (Numbers{1, 5}));
+  EXPECT_EQ(network.tensor("bn.moving_variance"), (Numbers{1, 0.5}));
+  network.call("forward", 1); // (1 - 1) / sqrt 2, (10 - 5) / sqrt 1.5
+  EXPECT_NUMBERS(network.get("y"), (Numbers{0, 4.082482904638630}), 1e-6);
+  EXPECT_EQ(network.tensor("bn.moving_mean"), (Numbers{1, 5}));
+}
+
+TEST(Frozen, StayAndHaveNeitherGradientNorOptimizerState) {
+  Network network(R"(model finetune(batch = 4) {
+    input image : f32[batch, 5]
+    target label : i32[batch]
+    x = dense(image, 6, name = "body") |> relu
+    logits = dense(x, 4, name = "head")
+    loss cross_entropy(logits, label)
+    train only head.*
+    train adam(lr = 0.1)
+  })");
+  const Numbers kernel = network.tensor("body.kernel"),
+                bias = network.tensor("body.bias"),
+                head = network.tensor("head.kernel");
+  trainSteps(network, 0, 5, 4);
+  EXPECT_EQ(network.tensor("body.kernel"), kernel);
+  EXPECT_EQ(network.tensor("body.bias"), bias);
+  EXPECT_NE(network.tensor("head.kernel"), head);
+  network.call("gradients", 4);
+  EXPECT_GT(std::fabs(network.gradient("head.bias")[0]), 0);
+  EXPECT_THROW(network.gradient("body.kernel"), std::runtime_error);
+  for (const auto &tensor : network.program().tensors)
+    EXPECT_NE(tensor.name.rfind("body.kernel/", 0), 0u) << tensor.name;
+  // Two parameters of 64 bytes each and more: 6 x 4 floats and 4.
+  EXPECT_EQ(network.model().parameter_bytes, 128 + 64);
+}
+
+// One layer used twice has the sum of the gradients that two layers with the
+// same values have.
+TEST(Shared, GradientIsTheSum) {
+  auto text = [](const char *second) {
+    return std::string("model twice(batch = 3) {\n"
+                       "  input image : f32[batch, 5]\n"
+                       "  target label : i32[batch]\n"
+                       "  x = dense(image, 5, name = \"a\") |> tanh\n"
+                       "  x = dense(x, 5, name = \"") +
+           second + "\")\n  loss cross_entropy(x, label)\n}\n";
+  };
+  Network once(text("a"), {"halide", true, true});
+  Network apart(text("b"), {"halide", true, true});
+  for (const char *part : {".kernel", ".bias"})
+    for (const char *layer : {"a", "b"})
+      apart.setTensor(std::string(layer) + part,
+                      once.tensor(std::string("a") + part));
+  for (Network *network : {&once, &apart}) {
+    setBatch(*network, 0);
+    network->call("gradients", 3);
+  }
+  EXPECT_NEAR(once.scalar("loss"), apart.scalar("loss"), 1e-14);
+  for (const char *part : {".kernel", ".bias"}) {
+    Numbers sum = apart.gradient(std::string("a") + part);
+    const Numbers second = apart.gradient(std::string("b") + part);
+    for (size_t i = 0; i < sum.size(); ++i)
+      sum[i] += second[i];
+    EXPECT_NUMBERS(once.gradient(std::string("a") + part), sum, 1e-14);
+  }
+  EXPECT_EQ(once.model().parameter_bytes, 256 + 64) << "25 doubles and 5";
+}
+
+} // namespace
