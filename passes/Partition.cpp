@@ -1,4 +1,5 @@
-//===- Partition.cpp - Which ops run together as one kernel --------------------===//
+//===- Partition.cpp - Which ops run together as one kernel
+//--------------------===//
 
 #include "passes/Partition.h"
 
@@ -37,8 +38,8 @@ private:
     int results;              ///< shape class of what it yields
     bool anchored = false;
     bool contraction = false;
-    bool windowed = false;    ///< a window follows its contraction
-    bool dead = false;        ///< merged into another
+    bool windowed = false; ///< a window follows its contraction
+    bool dead = false;     ///< merged into another
   };
 
   /// Which nodes every consumer gets its own copy of.
@@ -49,16 +50,18 @@ private:
         readers[edge.producer].push_back(v);
     for (int v = int(nodes.size()) - 1; v >= 0; --v) {
       const FusionNode &node = nodes[v];
-      if (!fuse || node.returned || node.apart || node.copy == Copy::Never || readers[v].empty())
+      if (!fuse || node.returned || node.apart || node.copy == Copy::Never ||
+          readers[v].empty())
         continue;
-      copied[v] = std::none_of(readers[v].begin(), readers[v].end(), [&](int c) {
-        if (nodes[c].apart)
-          return true;
-        return node.copy != Copy::Free &&
-               (nodes[c].kind == Kind::Contraction ||
-                // A copied consumer may itself end up in a contraction.
-                (nodes[c].copy == Copy::Free && copied[c]));
-      });
+      copied[v] =
+          std::none_of(readers[v].begin(), readers[v].end(), [&](int c) {
+            if (nodes[c].apart)
+              return true;
+            return node.copy != Copy::Free &&
+                   (nodes[c].kind == Kind::Contraction ||
+                    // A copied consumer may itself end up in a contraction.
+                    (nodes[c].copy == Copy::Free && copied[c]));
+          });
     }
   }
 
@@ -76,11 +79,13 @@ private:
           add(edge.producer, edge.access);
         else
           for (const auto &inner : inputs[edge.producer])
-            add(inner.producer, edge.access == Access::Identity ? inner.access : Access::Other);
+            add(inner.producer,
+                edge.access == Access::Identity ? inner.access : Access::Other);
       }
       if (!copied[v])
         for (const auto &edge : inputs[v])
-          if (consumers[edge.producer].empty() || consumers[edge.producer].back() != v)
+          if (consumers[edge.producer].empty() ||
+              consumers[edge.producer].back() != v)
             consumers[edge.producer].push_back(v);
     }
     // The consumers of copies, for what must precede them.
@@ -122,15 +127,19 @@ private:
   /// v can join g if it reads g's results at its own place only, and if none of
   /// its other producers depends on g.
   bool joins(int v, int g) const {
-    return std::all_of(inputs[v].begin(), inputs[v].end(), [&](const auto &edge) {
-      int other = groupOf[edge.producer];
-      return other == g ? edge.access == Access::Identity : !reaches(g, other);
-    });
+    return std::all_of(inputs[v].begin(), inputs[v].end(),
+                       [&](const auto &edge) {
+                         int other = groupOf[edge.producer];
+                         return other == g ? edge.access == Access::Identity
+                                           : !reaches(g, other);
+                       });
   }
 
   int newGroup(int v) {
     const FusionNode &node = nodes[v];
-    groups.push_back({{v}, node.results, node.kind != Kind::Pointwise,
+    groups.push_back({{v},
+                      node.results,
+                      node.kind != Kind::Pointwise,
                       node.kind == Kind::Contraction});
     return groupOf[v] = int(groups.size()) - 1;
   }
@@ -160,8 +169,8 @@ private:
       if (edge.access != Access::Identity)
         continue;
       int g = groupOf[edge.producer];
-      if (nodes[edge.producer].apart || groups[g].results != nodes[v].results || nodes[edge.producer].results != nodes[v].results ||
-          !joins(v, g))
+      if (nodes[edge.producer].apart || groups[g].results != nodes[v].results ||
+          nodes[edge.producer].results != nodes[v].results || !joins(v, g))
         continue;
       if (best < 0 || groups[g].anchored > groups[best].anchored ||
           (groups[g].anchored == groups[best].anchored && g > best))
@@ -179,8 +188,9 @@ private:
       return false;
     int u = inputs[v].front().producer, g = groupOf[u];
     Group &group = groups[g];
-    if (!group.contraction || group.windowed || nodes[u].returned || nodes[u].apart ||
-        consumers[u].size() != 1 || nodes[u].results != group.results)
+    if (!group.contraction || group.windowed || nodes[u].returned ||
+        nodes[u].apart || consumers[u].size() != 1 ||
+        nodes[u].results != group.results)
       return false;
     // Only u leaves the group: every other member stays inside.
     for (int member : group.members)
@@ -267,7 +277,9 @@ private:
         ++missing[g];
     std::set<std::pair<int, int>> ready; // by first member, for a stable order
     auto key = [&](int g) {
-      return std::make_pair(*std::min_element(groups[g].members.begin(), groups[g].members.end()), g);
+      return std::make_pair(
+          *std::min_element(groups[g].members.begin(), groups[g].members.end()),
+          g);
     };
     for (int g = 0; g < int(groups.size()); ++g)
       if (!groups[g].dead && missing[g] == 0)

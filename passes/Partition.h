@@ -1,9 +1,10 @@
-//===- Partition.h - Which ops run together as one kernel ----------------------===//
+//===- Partition.h - Which ops run together as one kernel
+//----------------------===//
 //
-// Pure C++, without MLIR: a graph of ops in topological order, described by what
-// fusion needs to know, is partitioned into kernels. A kernel has at most one
-// anchor (a contraction, a window or a reduction), what is computed before it
-// per element (prologue) and after it per result (epilogue).
+// Pure C++, without MLIR: a graph of ops in topological order, described by
+// what fusion needs to know, is partitioned into kernels. A kernel has at most
+// one anchor (a contraction, a window or a reduction), what is computed before
+// it per element (prologue) and after it per result (epilogue).
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_PASSES_PARTITION_H
@@ -41,8 +42,8 @@ struct FusionNode {
 };
 
 struct Partition {
-  /// Kernels in a valid order; each lists its nodes in topological order. A node
-  /// that is copied stands in several.
+  /// Kernels in a valid order; each lists its nodes in topological order. A
+  /// node that is copied stands in several.
   std::vector<std::vector<int>> kernels;
   std::vector<bool> copied; ///< a node: whether every consumer has its own copy
 };

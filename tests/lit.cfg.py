@@ -11,7 +11,7 @@ config.name = "fmc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".fm"]
 # Folders with models and data that tests read, and with tests of other kinds.
-config.excludes = ["inputs", "goldens", "package", "support"]
+config.excludes = ["inputs", "goldens", "package", "support", "artefact"]
 config.test_source_root = os.path.dirname(__file__)
 
 config.environment["PATH"] = os.pathsep.join(

@@ -1,4 +1,5 @@
-//===- Help.cpp - The op reference, from the running dialect ------------------------===//
+//===- Help.cpp - The op reference, from the running dialect
+//------------------------===//
 //
 // `fmc help` lists the ops of the language, `fmc help OP` explains one, and
 // `fmc help --markdown` writes the whole reference.
@@ -28,13 +29,15 @@ struct OpEntry {
 };
 
 /// Categories in the order in which a reader wants them; others follow.
-const char *const kCategories[] = {"layer",     "activation", "normalization", "pooling",
-                                   "regularization", "math",  "reduction",     "shape",
-                                   "loss",      "metric",     "optimizer",     "initializer"};
+const char *const kCategories[] = {
+    "layer",          "activation", "normalization", "pooling",
+    "regularization", "math",       "reduction",     "shape",
+    "loss",           "metric",     "optimizer",     "initializer"};
 
 std::string gradientOf(RegisteredOperationName name) {
   if (auto *none = name.getInterface<ir::NonDifferentiableOpInterface>())
-    return (none->isGradientAnError() ? "none, and asking for it is an error: " : "zero: ") +
+    return (none->isGradientAnError() ? "none, and asking for it is an error: "
+                                      : "zero: ") +
            none->getNonDifferentiableReason().str();
   if (name.hasInterface<ir::AdjointOpInterface>())
     return "its own rule";
@@ -46,17 +49,22 @@ std::vector<OpEntry> collectEntries() {
   context.loadDialect<ir::FmDialect>();
   std::vector<OpEntry> entries;
   for (const OpSignature &signature : Recorder::signatures()) {
-    auto name = RegisteredOperationName::lookup("fm." + signature.name, &context);
-    entries.push_back({signature, name && name->hasInterface<ir::LayerOpInterface>(),
+    auto name =
+        RegisteredOperationName::lookup("fm." + signature.name, &context);
+    entries.push_back({signature,
+                       name && name->hasInterface<ir::LayerOpInterface>(),
                        name ? gradientOf(*name) : ""});
   }
   auto rank = [](const OpEntry &entry) {
-    return std::find(std::begin(kCategories), std::end(kCategories), entry.signature.category) -
+    return std::find(std::begin(kCategories), std::end(kCategories),
+                     entry.signature.category) -
            std::begin(kCategories);
   };
-  std::stable_sort(entries.begin(), entries.end(), [&](const OpEntry &a, const OpEntry &b) {
-    return rank(a) != rank(b) ? rank(a) < rank(b) : a.signature.category < b.signature.category;
-  });
+  std::stable_sort(
+      entries.begin(), entries.end(), [&](const OpEntry &a, const OpEntry &b) {
+        return rank(a) != rank(b) ? rank(a) < rank(b)
+                                  : a.signature.category < b.signature.category;
+      });
   return entries;
 }
 
@@ -73,14 +81,18 @@ std::string typeText(const std::string &type) {
   if (text == "padding")
     text = "pair";
   for (size_t i = 0; i < words.size(); ++i)
-    text += (text.empty() ? "" : i + 1 == words.size() ? " or " : ", ") + words[i].str();
+    text += (text.empty()            ? ""
+             : i + 1 == words.size() ? " or "
+                                     : ", ") +
+            words[i].str();
   return text;
 }
 
 std::vector<std::string> argumentTexts(const OpEntry &entry) {
   std::vector<std::string> texts;
   for (const auto &parameter : entry.signature.parameters)
-    texts.push_back(parameter.name + (parameter.required ? "" : " = " + parameter.defaultValue));
+    texts.push_back(parameter.name +
+                    (parameter.required ? "" : " = " + parameter.defaultValue));
   return texts;
 }
 
@@ -142,13 +154,15 @@ public:
       }
       std::string name = entry.signature.name;
       name.resize(longest + 2, ' ');
-      out += "  " + name + wrap(entry.signature.summary, width, longest + 4) + "\n";
+      out += "  " + name + wrap(entry.signature.summary, width, longest + 4) +
+             "\n";
     }
     out += "\n`fmc help OP` explains one of them.\n";
   }
 
   void explain(const OpEntry &entry) {
-    out += bold(entry.signature.name) + " (" + entry.signature.category + ")\n\n";
+    out +=
+        bold(entry.signature.name) + " (" + entry.signature.category + ")\n\n";
     out += "  " + wrap(entry.signature.summary, width, 2) + "\n\n";
     out += "  " + callText(entry, width, 2) + "\n\n";
     size_t longest = 8;
@@ -159,8 +173,10 @@ public:
       out += "  " + bold(name) + wrap(text, width, longest + 4) + "\n";
     };
     for (const auto &parameter : entry.signature.parameters)
-      row(parameter.name, typeText(parameter.type) +
-                              (parameter.required ? "" : ", default " + parameter.defaultValue));
+      row(parameter.name,
+          typeText(parameter.type) +
+              (parameter.required ? ""
+                                  : ", default " + parameter.defaultValue));
     if (entry.takesName)
       row("name", "string; layers of one name share their weights");
     if (!entry.gradient.empty())
@@ -178,19 +194,24 @@ private:
 };
 
 std::string markdown(const std::vector<OpEntry> &entries) {
-  std::string out = "# The ops of the language\n\nWritten by `fmc help --markdown`; do not edit.\n"
-                    "`batch` is the first dimension of a tensor, where it has one.\n";
+  std::string out =
+      "# The ops of the language\n\nWritten by `fmc help --markdown`; do not "
+      "edit.\n"
+      "`batch` is the first dimension of a tensor, where it has one.\n";
   std::string category;
   for (const OpEntry &entry : entries) {
     if (entry.signature.category != category) {
       category = entry.signature.category;
       out += "\n## " + category + "\n";
     }
-    out += "\n### " + entry.signature.name + "\n" + entry.signature.summary + ".\n\n```\n" +
-           callText(entry, 100, 0) + "\n```\n\n| argument | type | default |\n|---|---|---|\n";
+    out += "\n### " + entry.signature.name + "\n" + entry.signature.summary +
+           ".\n\n```\n" + callText(entry, 100, 0) +
+           "\n```\n\n| argument | type | default |\n|---|---|---|\n";
     for (const auto &parameter : entry.signature.parameters)
-      out += "| `" + parameter.name + "` | " + typeText(parameter.type) + " | " +
-             (parameter.required ? "" : "`" + parameter.defaultValue + "`") + " |\n";
+      out += "| `" + parameter.name + "` | " + typeText(parameter.type) +
+             " | " +
+             (parameter.required ? "" : "`" + parameter.defaultValue + "`") +
+             " |\n";
     if (entry.takesName)
       out += "| `name` | string | numbered |\n";
     if (!entry.gradient.empty())
@@ -201,7 +222,8 @@ std::string markdown(const std::vector<OpEntry> &entries) {
 
 } // namespace
 
-bool help(const HelpOptions &options, Diagnostics &diagnostics, std::string &text) {
+bool help(const HelpOptions &options, Diagnostics &diagnostics,
+          std::string &text) {
   auto entries = collectEntries();
   if (options.markdown) {
     text = markdown(entries);
@@ -223,8 +245,9 @@ bool help(const HelpOptions &options, Diagnostics &diagnostics, std::string &tex
     }
   }
   std::string near = nearest(options.op, names);
-  diagnostics.error({}, "unknown op '" + options.op + "'" +
-                            (near.empty() ? "" : "; did you mean '" + near + "'?"));
+  diagnostics.error({},
+                    "unknown op '" + options.op + "'" +
+                        (near.empty() ? "" : "; did you mean '" + near + "'?"));
   return false;
 }
 

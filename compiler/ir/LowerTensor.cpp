@@ -438,12 +438,15 @@ FM_LOWER(EinsumOp) {
   };
   auto type = cast<RankedTensorType>(getType());
   if (loops.size() == y.size()) // nothing is summed
-    return {buildGather(context, getLoc(), type, context.operands, {map(a), map(b)},
+    return {buildGather(context, getLoc(), type, context.operands,
+                        {map(a), map(b)},
                         [](IndexBuilder &at, ValueRange elements) -> Value {
-                          return at.builder.create<arith::MulFOp>(at.loc, elements[0], elements[1]);
+                          return at.builder.create<arith::MulFOp>(
+                              at.loc, elements[0], elements[1]);
                         })};
-  return {buildContraction(context, getLoc(), type, context.operands[0], context.operands[1],
-                           {map(a), map(b), map(y)}, iterators)};
+  return {buildContraction(context, getLoc(), type, context.operands[0],
+                           context.operands[1], {map(a), map(b), map(y)},
+                           iterators)};
 }
 
 } // namespace fm::ir

@@ -361,10 +361,12 @@ void Recorder::Impl::checkOutputs() {
       for (mlir::Value result : op.getResults())
         tainted[result] = target;
       if (auto output = dyn_cast<ir::ModelOutputOp>(op)) {
-        diagnostics.error(locationOf(output), "output '" + output.getName().str() +
-                                                  "' depends on target '" + target.getName().str() +
-                                                  "', which forward is not given");
-        diagnostics.note(locationOf(target), "make it an input, or the result a metric");
+        diagnostics.error(locationOf(output),
+                          "output '" + output.getName().str() +
+                              "' depends on target '" + target.getName().str() +
+                              "', which forward is not given");
+        diagnostics.note(locationOf(target),
+                         "make it an input, or the result a metric");
       }
       break;
     }

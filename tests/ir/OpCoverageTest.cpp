@@ -1,4 +1,5 @@
-//===- OpCoverageTest.cpp - Nothing is missing from any op -----------------------===//
+//===- OpCoverageTest.cpp - Nothing is missing from any op
+//-----------------------===//
 //
 // Walks all ops of the dialect and names what one of them lacks: its result
 // type, its gradient or why there is none, its lowering, its documentation, a
@@ -71,22 +72,22 @@ std::map<std::string, Record> readRecords() {
 
 /// Parts of a model and of a kernelised function: they compute nothing.
 bool isStructure(StringRef op) {
-  static const llvm::StringSet<> structure = {"model",  "input",    "target", "parameter",
-                                              "output", "loss",     "metric", "train",
-                                              "kernel", "gradient", "yield"};
+  static const llvm::StringSet<> structure = {
+      "model",  "input", "target", "parameter", "output", "loss",
+      "metric", "train", "kernel", "gradient",  "yield"};
   return structure.contains(op);
 }
 
 /// Ops whose builder is told the result's type: it does not follow from the
 /// operands.
 bool hasExplicitType(StringRef op) {
-  static const llvm::StringSet<> explicitly = {"broadcast", "random_mask", "samples",
-                                               "sgd",       "adam"};
+  static const llvm::StringSet<> explicitly = {"broadcast", "random_mask",
+                                               "samples", "sgd", "adam"};
   return explicitly.contains(op);
 }
 
-/// Ops that the goldens do not cover: PyTorch has no such op, or the numbers are
-/// random.
+/// Ops that the goldens do not cover: PyTorch has no such op, or the numbers
+/// are random.
 bool withoutGolden(StringRef op) {
   static const llvm::StringSet<> without = {"dropout", "rsqrt", "erf"};
   return without.contains(op);
@@ -95,8 +96,9 @@ bool withoutGolden(StringRef op) {
 /// The goldens' names are PyTorch's.
 std::string goldenName(StringRef op) {
   static const std::map<std::string, std::string> names = {
-      {"sum", "reduce_sum"}, {"mean", "reduce_mean"},  {"max", "reduce_max"},
-      {"maximum", "max"},    {"minimum", "min"},       {"mean_error", "mean_absolute_error"}};
+      {"sum", "reduce_sum"}, {"mean", "reduce_mean"},
+      {"max", "reduce_max"}, {"maximum", "max"},
+      {"minimum", "min"},    {"mean_error", "mean_absolute_error"}};
   auto it = names.find(op.str());
   return it == names.end() ? op.str() : it->second;
 }
@@ -104,7 +106,8 @@ std::string goldenName(StringRef op) {
 /// Without the initializers, which are called like ops but are none.
 std::vector<OpSignature> languageOps() {
   auto all = Recorder::signatures();
-  llvm::erase_if(all, [](const OpSignature &op) { return op.category == "initializer"; });
+  llvm::erase_if(
+      all, [](const OpSignature &op) { return op.category == "initializer"; });
   return all;
 }
 
@@ -128,7 +131,8 @@ protected:
 
 TEST_F(OpCoverage, ResultType) {
   for (auto op : ops)
-    if (!isStructure(op.stripDialect()) && !hasExplicitType(op.stripDialect()) &&
+    if (!isStructure(op.stripDialect()) &&
+        !hasExplicitType(op.stripDialect()) &&
         !op.hasInterface<InferTypeOpInterface>())
       missing(op, "type inference");
 }
@@ -138,11 +142,13 @@ TEST_F(OpCoverage, LoweringOrDecomposition) {
     bool lowered = op.hasInterface<ir::LoweringOpInterface>();
     bool decomposed = op.hasInterface<ir::DecomposableOpInterface>();
     if (isStructure(op.stripDialect()))
-      EXPECT_FALSE(lowered || decomposed) << op.getStringRef().str() << " computes something";
+      EXPECT_FALSE(lowered || decomposed)
+          << op.getStringRef().str() << " computes something";
     else if (!lowered && !decomposed)
       missing(op, "a lowering or a decomposition");
     else
-      EXPECT_FALSE(lowered && decomposed) << op.getStringRef().str() << " has two lowerings";
+      EXPECT_FALSE(lowered && decomposed)
+          << op.getStringRef().str() << " has two lowerings";
     if (op.hasInterface<ir::PointwiseOpInterface>() && !lowered)
       missing(op, "the lowering of its scalar computation");
   }
@@ -154,13 +160,15 @@ TEST_F(OpCoverage, GradientOrReason) {
       continue;
     bool adjoint = op.hasInterface<ir::AdjointOpInterface>();
     auto *none = op.getInterface<ir::NonDifferentiableOpInterface>();
-    // A layer is decomposed before it is differentiated: its parts have gradients.
+    // A layer is decomposed before it is differentiated: its parts have
+    // gradients.
     bool byParts = op.hasInterface<ir::DecomposableOpInterface>();
     if (!adjoint && !none && !byParts)
       missing(op, "a gradient, or a reason why there is none");
     if (none && none->getNonDifferentiableReason().empty())
       missing(op, "the reason why there is no gradient");
-    EXPECT_FALSE(adjoint && none) << op.getStringRef().str() << " has a gradient and a reason";
+    EXPECT_FALSE(adjoint && none)
+        << op.getStringRef().str() << " has a gradient and a reason";
   }
 }
 
@@ -178,15 +186,18 @@ TEST_F(OpCoverage, Summary) {
 TEST_F(OpCoverage, LanguageOpsHaveOneTensorResult) {
   auto records = readRecords();
   for (auto op : ops)
-    if (op.hasInterface<ir::LanguageOpInterface>() && !op.hasInterface<ir::OptimizerOpInterface>())
-      EXPECT_EQ(records[op.stripDialect().str()].results.size(), 1u) << op.getStringRef().str();
+    if (op.hasInterface<ir::LanguageOpInterface>() &&
+        !op.hasInterface<ir::OptimizerOpInterface>())
+      EXPECT_EQ(records[op.stripDialect().str()].results.size(), 1u)
+          << op.getStringRef().str();
 }
 
 TEST_F(OpCoverage, SignatureAgreesWithTheRecord) {
   auto records = readRecords();
   for (const OpSignature &signature : languageOps()) {
     SCOPED_TRACE(signature.name);
-    auto op = *RegisteredOperationName::lookup("fm." + signature.name, &context);
+    auto op =
+        *RegisteredOperationName::lookup("fm." + signature.name, &context);
     std::vector<std::string> tensors, attributes, inRecord;
     for (const auto &parameter : signature.parameters)
       (StringRef(parameter.type).starts_with("tensor") ? tensors : attributes)
@@ -215,12 +226,15 @@ TEST_F(OpCoverage, DefaultsConvert) {
     std::vector<std::string> before;
     for (const auto &parameter : signature.parameters) {
       // "stride = size" takes the value of an argument before it.
-      bool other = std::count(before.begin(), before.end(), parameter.defaultValue);
+      bool other =
+          std::count(before.begin(), before.end(), parameter.defaultValue);
       if (!parameter.required && !other) {
         std::string message;
-        Attribute attribute = convertArgument(&context, parameter.type,
-                                              parseDefault(parameter.defaultValue), message);
-        EXPECT_TRUE(attribute) << signature.name << ": " << parameter.name << ": " << message;
+        Attribute attribute =
+            convertArgument(&context, parameter.type,
+                            parseDefault(parameter.defaultValue), message);
+        EXPECT_TRUE(attribute)
+            << signature.name << ": " << parameter.name << ": " << message;
       }
       before.push_back(parameter.name);
     }
@@ -231,17 +245,21 @@ TEST_F(OpCoverage, TestedInAModel) {
   std::string model = readText("tests/ir/every-op.fm");
   for (const OpSignature &signature : languageOps())
     if (!llvm::Regex("(^|[^a-z_0-9])" + signature.name + "\\(").match(model))
-      ADD_FAILURE() << signature.name << " is missing from tests/ir/every-op.fm";
+      ADD_FAILURE() << signature.name
+                    << " is missing from tests/ir/every-op.fm";
 }
 
 TEST_F(OpCoverage, TestedAgainstGoldens) {
   std::string goldens = readText("tests/goldens/ops.json");
   for (const OpSignature &signature : languageOps()) {
-    bool found = llvm::Regex("\"op\": *\"" + goldenName(signature.name) + "\"").match(goldens);
+    bool found = llvm::Regex("\"op\": *\"" + goldenName(signature.name) + "\"")
+                     .match(goldens);
     if (withoutGolden(signature.name))
-      EXPECT_FALSE(found) << signature.name << " has a golden: take it off the list";
+      EXPECT_FALSE(found) << signature.name
+                          << " has a golden: take it off the list";
     else
-      EXPECT_TRUE(found) << signature.name << " is missing from tests/goldens/ops.json";
+      EXPECT_TRUE(found) << signature.name
+                         << " is missing from tests/goldens/ops.json";
   }
 }
 

@@ -1,4 +1,5 @@
-//===- PartitionTest.cpp - Which ops run together as one kernel ---------------===//
+//===- PartitionTest.cpp - Which ops run together as one kernel
+//---------------===//
 
 #include "passes/Partition.h"
 
@@ -40,7 +41,8 @@ FusionNode pointwise(int shape, std::vector<FusionNode::Edge> inputs = {},
                      Copy copy = Copy::Never) {
   return node(Kind::Pointwise, shape, std::move(inputs), copy);
 }
-FusionNode reduction(int loops, int results, std::vector<FusionNode::Edge> inputs) {
+FusionNode reduction(int loops, int results,
+                     std::vector<FusionNode::Edge> inputs) {
   FusionNode result = node(Kind::Reduction, results, std::move(inputs));
   result.loops = loops;
   return result;
@@ -50,25 +52,28 @@ FusionNode returned(FusionNode node) {
   return node;
 }
 
-Kernels kernelsOf(const std::vector<FusionNode> &nodes, const Pairs &mustPrecede = {}) {
+Kernels kernelsOf(const std::vector<FusionNode> &nodes,
+                  const Pairs &mustPrecede = {}) {
   Pairs violated;
-  Kernels result = partition(nodes, /*fuse=*/true, mustPrecede, violated).kernels;
+  Kernels result =
+      partition(nodes, /*fuse=*/true, mustPrecede, violated).kernels;
   EXPECT_TRUE(violated.empty());
   return result;
 }
 
 TEST(Partition, EpilogueJoinsItsAnchor) {
   // conv, + bias, relu.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}),
-                       returned(pointwise(kImage, {at(1)}))}),
-            (Kernels{{0, 1, 2}}));
+  EXPECT_EQ(
+      kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}),
+                 returned(pointwise(kImage, {at(1)}))}),
+      (Kernels{{0, 1, 2}}));
 }
 
 TEST(Partition, EpilogueReadsItsOwnElementOnly) {
   // A transposed read of the convolution needs its whole result.
-  EXPECT_EQ(
-      kernelsOf({node(Kind::Contraction, kImage), returned(pointwise(kImage, {elsewhere(0)}))}),
-      (Kernels{{0}, {1}}));
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       returned(pointwise(kImage, {elsewhere(0)}))}),
+            (Kernels{{0}, {1}}));
   // So it does beside a read of the element itself.
   EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
                        returned(pointwise(kImage, {at(0), elsewhere(0)}))}),
@@ -82,14 +87,15 @@ TEST(Partition, EpilogueReadsItsOwnElementOnly) {
 
 TEST(Partition, EpilogueHasTheShapeOfTheResult) {
   // Broadcast into a larger shape: computed there, not behind the anchor.
-  EXPECT_EQ(
-      kernelsOf({node(Kind::Contraction, kRow), returned(pointwise(kImage, {elsewhere(0)}))}),
-      (Kernels{{0}, {1}}));
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kRow),
+                       returned(pointwise(kImage, {elsewhere(0)}))}),
+            (Kernels{{0}, {1}}));
 }
 
 TEST(Partition, LatestAnchorIsPreferred) {
   // Two contractions feed a sum: it runs behind the second.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), node(Kind::Contraction, kImage),
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       node(Kind::Contraction, kImage),
                        returned(pointwise(kImage, {at(0), at(1)}))}),
             (Kernels{{0}, {1, 2}}));
   // An anchor goes before a later chain of pointwise ops.
@@ -99,11 +105,15 @@ TEST(Partition, LatestAnchorIsPreferred) {
 }
 
 TEST(Partition, PoolingJoinsConvolution) {
-  auto pool = [](int u) { return returned(node(Kind::Window, kPooled, {elsewhere(u)})); };
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}), pool(1)}),
+  auto pool = [](int u) {
+    return returned(node(Kind::Window, kPooled, {elsewhere(u)}));
+  };
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       pointwise(kImage, {at(0)}), pool(1)}),
             (Kernels{{0, 1, 2}}));
   // What follows the window follows in the same kernel.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), node(Kind::Window, kPooled, {elsewhere(0)}),
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       node(Kind::Window, kPooled, {elsewhere(0)}),
                        returned(pointwise(kPooled, {at(1)}))}),
             (Kernels{{0, 1, 2}}));
   // Somebody else needs the convolution's result.
@@ -113,8 +123,8 @@ TEST(Partition, PoolingJoinsConvolution) {
                        returned(reduction(kImage, kScalar, {at(0)}))}),
             (Kernels{{0}, {1}, {2}}));
   // A second window does not.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), node(Kind::Window, kPooled, {elsewhere(0)}),
-                       pool(1)}),
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       node(Kind::Window, kPooled, {elsewhere(0)}), pool(1)}),
             (Kernels{{0, 1}, {2}}));
 }
 
@@ -124,13 +134,14 @@ TEST(Partition, ReductionTakesInItsPrologue) {
                        returned(reduction(kImage, kScalar, {at(1)}))}),
             (Kernels{{0, 1, 2}}));
   // Not what others read as well.
-  EXPECT_EQ(kernelsOf({pointwise(kImage), returned(reduction(kImage, kScalar, {at(0)})),
+  EXPECT_EQ(kernelsOf({pointwise(kImage),
+                       returned(reduction(kImage, kScalar, {at(0)})),
                        returned(reduction(kImage, kRow, {at(0)}))}),
             (Kernels{{0}, {1}, {2}}));
   // Nor what is stored anyway, nor an anchor.
-  EXPECT_EQ(
-      kernelsOf({returned(pointwise(kImage)), returned(reduction(kImage, kScalar, {at(0)}))}),
-      (Kernels{{0}, {1}}));
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)),
+                       returned(reduction(kImage, kScalar, {at(0)}))}),
+            (Kernels{{0}, {1}}));
   EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
                        returned(reduction(kImage, kScalar, {at(0)}))}),
             (Kernels{{0}, {1}}));
@@ -140,7 +151,8 @@ TEST(Partition, CheapOpsAreCopied) {
   // x = relu(u), read by two kernels.
   std::vector<FusionNode> nodes = {
       node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}, Copy::Cheap),
-      returned(pointwise(kImage, {at(1)})), returned(reduction(kImage, kScalar, {at(1)}))};
+      returned(pointwise(kImage, {at(1)})),
+      returned(reduction(kImage, kScalar, {at(1)}))};
   EXPECT_EQ(kernelsOf(nodes), (Kernels{{0, 1, 2}, {1, 3}}));
   // A contraction reads each element often: not copied, so stored.
   nodes[3].kind = Kind::Contraction;
@@ -154,22 +166,25 @@ TEST(Partition, CheapOpsAreCopied) {
 }
 
 TEST(Partition, CheapOpIsNotCopiedIntoAContractionByWayOfAnother) {
-  EXPECT_EQ(kernelsOf({pointwise(kImage), pointwise(kImage, {at(0)}, Copy::Cheap),
-                       pointwise(kImage, {elsewhere(1)}, Copy::Free),
-                       returned(node(Kind::Contraction, kImage, {at(2)}))}),
-            (Kernels{{0, 1}, {2, 3}}));
+  EXPECT_EQ(
+      kernelsOf({pointwise(kImage), pointwise(kImage, {at(0)}, Copy::Cheap),
+                 pointwise(kImage, {elsewhere(1)}, Copy::Free),
+                 returned(node(Kind::Contraction, kImage, {at(2)}))}),
+      (Kernels{{0, 1}, {2, 3}}));
 }
 
 TEST(Partition, NoCycleBetweenKernels) {
   // v reads u's element and what a reduction makes of u: it cannot run with u.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), reduction(kImage, kRow, {at(0)}),
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       reduction(kImage, kRow, {at(0)}),
                        returned(pointwise(kImage, {at(0), elsewhere(1)}))}),
             (Kernels{{0}, {1}, {2}}));
 }
 
 TEST(Partition, WithoutFusionEachOpIsAKernel) {
   Pairs violated;
-  auto result = partition({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}, Copy::Free),
+  auto result = partition({node(Kind::Contraction, kImage),
+                           pointwise(kImage, {at(0)}, Copy::Free),
                            returned(pointwise(kImage, {at(1)}))},
                           /*fuse=*/false, {}, violated);
   EXPECT_EQ(result.kernels, (Kernels{{0}, {1}, {2}}));
@@ -178,20 +193,23 @@ TEST(Partition, WithoutFusionEachOpIsAKernel) {
 
 TEST(Partition, ReadersComeBeforeTheWriter) {
   // 0 overwrites what 1 reads.
-  std::vector<FusionNode> nodes = {returned(pointwise(kRow)), returned(pointwise(kRow))};
+  std::vector<FusionNode> nodes = {returned(pointwise(kRow)),
+                                   returned(pointwise(kRow))};
   EXPECT_EQ(kernelsOf(nodes), (Kernels{{0}, {1}}));
   EXPECT_EQ(kernelsOf(nodes, {{1, 0}}), (Kernels{{1}, {0}}));
   // Every kernel that has a copy of the reader comes first.
-  EXPECT_EQ(kernelsOf({returned(pointwise(kRow)), pointwise(kImage, {}, Copy::Cheap),
-                       returned(pointwise(kImage, {at(1)})),
-                       returned(reduction(kImage, kScalar, {at(1)}))},
-                      {{1, 0}}),
-            (Kernels{{1, 2}, {1, 3}, {0}}));
+  EXPECT_EQ(
+      kernelsOf({returned(pointwise(kRow)), pointwise(kImage, {}, Copy::Cheap),
+                 returned(pointwise(kImage, {at(1)})),
+                 returned(reduction(kImage, kScalar, {at(1)}))},
+                {{1, 0}}),
+      (Kernels{{1, 2}, {1, 3}, {0}}));
 }
 
 TEST(Partition, WhatCannotBeHonouredIsReported) {
   // 2 needs the new tensor (by way of 1) and the old one.
-  std::vector<FusionNode> nodes = {returned(pointwise(kRow)), reduction(kRow, kScalar, {at(0)}),
+  std::vector<FusionNode> nodes = {returned(pointwise(kRow)),
+                                   reduction(kRow, kScalar, {at(0)}),
                                    returned(pointwise(kRow, {elsewhere(1)}))};
   Pairs violated;
   partition(nodes, true, {{2, 0}}, violated);
@@ -201,7 +219,8 @@ TEST(Partition, WhatCannotBeHonouredIsReported) {
   nodes.push_back(returned(pointwise(kRow, {at(0)}, Copy::Free)));
   nodes.back().apart = true;
   violated.clear();
-  EXPECT_EQ(partition(nodes, true, {{2, 3}}, violated).kernels, (Kernels{{0}, {1}, {2}, {3}}));
+  EXPECT_EQ(partition(nodes, true, {{2, 3}}, violated).kernels,
+            (Kernels{{0}, {1}, {2}, {3}}));
   EXPECT_TRUE(violated.empty());
 }
 
@@ -219,8 +238,9 @@ TEST(Partition, LargeGraphsTakeLittleTime) {
   std::vector<FusionNode> nodes;
   for (int i = 0; i < 3000; ++i) {
     int last = int(nodes.size()) - 1;
-    nodes.push_back(node(Kind::Contraction, kImage, i ? std::vector{elsewhere(last)}
-                                                      : std::vector<FusionNode::Edge>{}));
+    nodes.push_back(node(Kind::Contraction, kImage,
+                         i ? std::vector{elsewhere(last)}
+                           : std::vector<FusionNode::Edge>{}));
     nodes.push_back(pointwise(kImage, {at(last + 1)}));
     nodes.push_back(pointwise(kImage, {at(last + 2)}));
   }
@@ -234,11 +254,14 @@ TEST(Partition, LargeGraphsTakeLittleTime) {
 //===----------------------------------------------------------------------===//
 
 /// What a kernel reads of which node, through copies.
-void readsThroughCopies(const std::vector<FusionNode> &nodes, const std::vector<bool> &copied,
-                        int v, Access access, std::set<std::pair<int, Access>> &reads) {
+void readsThroughCopies(const std::vector<FusionNode> &nodes,
+                        const std::vector<bool> &copied, int v, Access access,
+                        std::set<std::pair<int, Access>> &reads) {
   for (const auto &edge : nodes[v].inputs) {
     Access composed =
-        access == Access::Identity && edge.access == Access::Identity ? Access::Identity : Access::Other;
+        access == Access::Identity && edge.access == Access::Identity
+            ? Access::Identity
+            : Access::Other;
     if (copied[edge.producer])
       readsThroughCopies(nodes, copied, edge.producer, composed, reads);
     else
@@ -247,11 +270,13 @@ void readsThroughCopies(const std::vector<FusionNode> &nodes, const std::vector<
 }
 
 /// Fails the test where the partition breaks a promise of the header.
-void checkPartition(const std::vector<FusionNode> &nodes, const Partition &result,
-                    const Pairs &mustPrecede, const Pairs &violated) {
+void checkPartition(const std::vector<FusionNode> &nodes,
+                    const Partition &result, const Pairs &mustPrecede,
+                    const Pairs &violated) {
   std::vector<std::vector<int>> kernelsWith(nodes.size());
   for (int k = 0; k < int(result.kernels.size()); ++k) {
-    EXPECT_TRUE(std::is_sorted(result.kernels[k].begin(), result.kernels[k].end()));
+    EXPECT_TRUE(
+        std::is_sorted(result.kernels[k].begin(), result.kernels[k].end()));
     for (int v : result.kernels[k])
       kernelsWith[v].push_back(k);
   }
@@ -269,7 +294,8 @@ void checkPartition(const std::vector<FusionNode> &nodes, const Partition &resul
         if (result.copied[edge.producer])
           EXPECT_TRUE(inside) << v << " lacks its copy of " << edge.producer;
         else if (!inside)
-          EXPECT_LT(kernelsWith[edge.producer][0], k) << v << " runs before " << edge.producer;
+          EXPECT_LT(kernelsWith[edge.producer][0], k)
+              << v << " runs before " << edge.producer;
       }
   }
   for (const auto &kernel : result.kernels) {
@@ -285,16 +311,21 @@ void checkPartition(const std::vector<FusionNode> &nodes, const Partition &resul
       std::set<std::pair<int, Access>> reads;
       readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
       for (auto [u, access] : reads)
-        if (std::count(kernel.begin(), kernel.end(), u) && access == Access::Other)
-          EXPECT_EQ(nodes[v].kind, Kind::Window) << v << " reads " << u << " elsewhere";
+        if (std::count(kernel.begin(), kernel.end(), u) &&
+            access == Access::Other)
+          EXPECT_EQ(nodes[v].kind, Kind::Window)
+              << v << " reads " << u << " elsewhere";
     }
-    EXPECT_TRUE(anchors <= 1 || (anchors == 2 && contractions == 1 && windows == 1));
+    EXPECT_TRUE(anchors <= 1 ||
+                (anchors == 2 && contractions == 1 && windows == 1));
   }
   for (auto [reader, writer] : mustPrecede) {
-    if (std::count(violated.begin(), violated.end(), std::make_pair(reader, writer)))
+    if (std::count(violated.begin(), violated.end(),
+                   std::make_pair(reader, writer)))
       continue;
     for (int k : kernelsWith[reader])
-      EXPECT_LE(k, kernelsWith[writer][0]) << reader << " runs after " << writer;
+      EXPECT_LE(k, kernelsWith[writer][0])
+          << reader << " runs after " << writer;
   }
 }
 
@@ -312,11 +343,13 @@ TEST(Partition, RandomGraphsKeepEveryPromise) {
                   : kind == 2 ? Kind::Reduction
                               : Kind::Pointwise;
       made.results = below(shapes);
-      made.loops = made.kind == Kind::Pointwise ? made.results : below(shapes + 1);
+      made.loops =
+          made.kind == Kind::Pointwise ? made.results : below(shapes + 1);
       if (made.kind == Kind::Pointwise)
         made.copy = Copy(below(3));
       for (int i = v == 0 ? 0 : below(4); i > 0; --i) {
-        FusionNode::Edge edge{below(v), below(3) ? Access::Identity : Access::Other};
+        FusionNode::Edge edge{below(v),
+                              below(3) ? Access::Identity : Access::Other};
         // An element at the loops' own indices exists in equal shapes only.
         if (nodes[edge.producer].results != made.loops)
           edge.access = Access::Other;
@@ -335,14 +368,16 @@ TEST(Partition, RandomGraphsKeepEveryPromise) {
     }
     Pairs violated;
     Partition result = partition(nodes, /*fuse=*/true, mustPrecede, violated);
-    ASSERT_NO_FATAL_FAILURE(checkPartition(nodes, result, mustPrecede, violated));
+    ASSERT_NO_FATAL_FAILURE(
+        checkPartition(nodes, result, mustPrecede, violated));
     ASSERT_FALSE(HasFailure()) << "round " << round;
     // By way of a copy that runs apart, everything can be honoured.
     std::map<int, int> copyOf;
     for (auto &[reader, writer] : mustPrecede) {
       auto [it, isNew] = copyOf.try_emplace(writer, int(nodes.size()));
       if (isNew) {
-        FusionNode copy = pointwise(nodes[writer].results, {at(writer)}, Copy::Free);
+        FusionNode copy =
+            pointwise(nodes[writer].results, {at(writer)}, Copy::Free);
         copy.returned = copy.apart = true;
         nodes.push_back(copy);
         nodes[writer].returned = false;
@@ -352,7 +387,8 @@ TEST(Partition, RandomGraphsKeepEveryPromise) {
     violated.clear();
     result = partition(nodes, /*fuse=*/true, mustPrecede, violated);
     ASSERT_TRUE(violated.empty()) << "round " << round;
-    ASSERT_NO_FATAL_FAILURE(checkPartition(nodes, result, mustPrecede, violated));
+    ASSERT_NO_FATAL_FAILURE(
+        checkPartition(nodes, result, mustPrecede, violated));
     ASSERT_FALSE(HasFailure()) << "round " << round;
   }
 }

@@ -1,4 +1,5 @@
-//===- PlannerTest.cpp - Offsets in one arena -----------------------------------===//
+//===- PlannerTest.cpp - Offsets in one arena
+//-----------------------------------===//
 
 #include "passes/Planner.h"
 
@@ -16,7 +17,8 @@ bool live(const PlannedBlock &a, const PlannedBlock &b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-void checkPlan(const std::vector<PlannedBlock> &blocks, int64_t arena, int64_t alignment) {
+void checkPlan(const std::vector<PlannedBlock> &blocks, int64_t arena,
+               int64_t alignment) {
   for (size_t i = 0; i < blocks.size(); ++i) {
     ASSERT_GE(blocks[i].offset, 0);
     ASSERT_EQ(blocks[i].offset % alignment, 0);
@@ -100,7 +102,8 @@ TEST(Planner, AliveInOneCommonStepIsTogether) {
 
 TEST(Planner, HolesAreFilled) {
   // A network's way forward and back: the last activations die first.
-  std::vector<PlannedBlock> blocks = {{512, 0, 9}, {256, 1, 8}, {128, 2, 3}, {128, 4, 5}, {64, 3, 4}};
+  std::vector<PlannedBlock> blocks = {
+      {512, 0, 9}, {256, 1, 8}, {128, 2, 3}, {128, 4, 5}, {64, 3, 4}};
   EXPECT_EQ(planArena(blocks), 512 + 256 + 128 + 64);
   EXPECT_EQ(blocks[2].offset, blocks[3].offset);
 }
@@ -116,7 +119,8 @@ TEST(Planner, RandomBlocksNeverOverlap) {
       block.last = block.first + random() % 20;
     }
     int64_t arena = planArena(blocks, alignment);
-    ASSERT_NO_FATAL_FAILURE(checkPlan(blocks, arena, alignment)) << "round " << round;
+    ASSERT_NO_FATAL_FAILURE(checkPlan(blocks, arena, alignment))
+        << "round " << round;
     EXPECT_GE(arena, lowerBound(blocks));
   }
 }
