@@ -241,13 +241,38 @@ private:
         if (!fill || !matchPattern(fill.getInputs()[0], m_Constant(&start)))
           return generic.emitError("a reduction must begin with a constant");
         result.init = makeConstant(start);
-        result.update = value;
+        result.update = usingLoops(value, stage, i);
       }
       stage.results.push_back(std::move(result));
       sources[generic.getResult(i)] = {TensorRef::Kind::Stage, index, unsigned(i)};
     }
     spec.stages.push_back(std::move(stage));
     return success();
+  }
+
+  static bool uses(const ExprRef &expr, unsigned loop) {
+    if (expr->op == Op::Index && expr->number == loop)
+      return true;
+    return llvm::any_of(expr->operands, [&](const ExprRef &operand) { return uses(operand, loop); });
+  }
+
+  static bool usesAnyLoop(const ExprRef &expr) {
+    return expr->op == Op::Index || llvm::any_of(expr->operands, usesAnyLoop);
+  }
+
+  /// A sum of what does not vary still runs over its loops: Halide wants each
+  /// reduction index in the update.
+  ExprRef usingLoops(ExprRef update, const Stage &stage, unsigned result) {
+    for (unsigned i = 0; i < stage.reduction.size(); ++i) {
+      unsigned loop = unsigned(stage.domain.size()) + i;
+      if (uses(update, loop))
+        continue;
+      ExprRef index = makeNumbered(Op::Index, ScalarType::I64, loop);
+      update = make(Op::Select, update->type,
+                    {make(Op::Ge, ScalarType::I1, {index, makeInt(0)}), update,
+                     makeNumbered(Op::Accumulator, update->type, result)});
+    }
+    return update;
   }
 
   FailureOr<ExprRef> loadOf(Operation *at, Value tensor, std::vector<ExprRef> indices) {
@@ -258,6 +283,13 @@ private:
     auto source = sources.find(tensor);
     if (source == sources.end())
       return at->emitError("kernel reads what is neither its input nor computed in it");
+    // What is the same at every point is read as the expression it is.
+    if (source->second.kind == TensorRef::Kind::Stage) {
+      const Stage &stage = spec.stages[source->second.index];
+      const ExprRef &value = stage.results[source->second.result].init;
+      if (!stage.reduces() && !usesAnyLoop(value))
+        return value;
+    }
     return makeLoad(source->second, scalarTypeOf(type.getElementType()), std::move(indices));
   }
 
