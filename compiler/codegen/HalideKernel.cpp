@@ -17,6 +17,7 @@
 
 #include "compiler/codegen/HalideExpr.h"
 #include "compiler/codegen/HalideInPlace.h"
+#include "compiler/codegen/SplitReductions.h"
 
 namespace fm::codegen {
 
@@ -715,18 +716,19 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 CompiledKernel compileInThisProcess(const KernelSpec &given,
                                     const TargetSpec &target,
                                     const ScheduleChoice &choice) {
-  const KernelSpec spec = withoutTrivialSamples(given);
   CompiledKernel kernel;
-  kernel.name = spec.name;
-  kernel.function = spec.name + "_body";
-  kernel.pointers = spec.inputs.size() + spec.outputs.size();
-  for (const Output &output : spec.outputs)
+  kernel.name = given.name;
+  kernel.function = given.name + "_body";
+  kernel.pointers = given.inputs.size() + given.outputs.size();
+  for (const Output &output : given.outputs)
     kernel.mayAlias |= output.inPlace >= 0;
-  kernel.error = verify(spec);
+  kernel.error = verify(given);
   if (!kernel.error.empty()) {
-    kernel.error = "kernel '" + spec.name + "': " + kernel.error;
+    kernel.error = "kernel '" + given.name + "': " + kernel.error;
     return kernel;
   }
+  const KernelSpec spec =
+      splitReductions(withoutTrivialSamples(given), target.machine);
   const Plan plan = planKernel(spec, target.machine, choice);
   kernel.error = plan.error;
   if (!kernel.error.empty())

@@ -10,6 +10,7 @@
 
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/SplitReductions.h"
 
 namespace fm::codegen {
 
@@ -47,7 +48,7 @@ struct Estimate {
   double cycles = 0, ideal = 0;
 };
 Estimate estimate(const KernelSpec &spec, const MachineModel &machine) {
-  const Plan plan = planKernel(spec, machine);
+  const Plan plan = planKernel(splitReductions(spec, machine), machine);
   Estimate result;
   for (const Group &group : plan.groups)
     for (const Nest &nest : group.nests) {

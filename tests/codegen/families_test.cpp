@@ -261,6 +261,39 @@ TEST(Blocks, Conv) { expectBlocks(conv(1, 9, 64, 32, 3, false)); }
 TEST(Blocks, ConvKernelGradient) {
   expectBlocks(convKernelGradient(3, 9, 16, 32, 3));
 }
+/// Along the contiguous dimension: partial sums, one a lane.
+KernelSpec rows(int64_t n, int64_t h, int64_t c, Op op, bool external) {
+  KernelBuilder k("rows");
+  auto x = k.input("x", {batch(n), fixed(h), fixed(c)}, external);
+  X at = x({index(0), index(1), index(2)});
+  auto m = k.reduce("m", {batch(n), fixed(h)}, {fixed(c)}, number(f32, 0.25),
+                    binary(op, acc(), op == Op::Add ? at * at : at));
+  k.output("m", m, external);
+  return k.spec;
+}
+KernelSpec everything(int64_t n, int64_t h, int64_t c) {
+  KernelBuilder k("everything");
+  auto x = k.input("x", {batch(n), fixed(h), fixed(c)});
+  auto y = k.input("y", {batch(n), fixed(h), fixed(c)}, true);
+  const std::vector<X> at{index(0), index(1), index(2)};
+  X d = x(at) - y(at);
+  k.output("s", k.reduce("s", {}, {batch(n), fixed(h), fixed(c)},
+                         number(f32, 0), acc() + d * d));
+  return k.spec;
+}
+TEST(Families, Rows) {
+  for (Op op : {Op::Add, Op::Max, Op::Min}) {
+    expectGood(check(rows(5, 3, 64, op, false)));
+    expectGood(check(rows(3, 2, 37, op, true)));
+    expectGood(check(rows(1, 1, 300, op, false)));
+    expectGood(check(rows(9, 1, 33, op, true)));
+  }
+}
+TEST(Families, Everything) {
+  expectGood(check(everything(3, 5, 64)));
+  expectGood(check(everything(3, 5, 129)));
+  expectGood(check(everything(1, 1, 1000)));
+}
 TEST(Families, CrossEntropy) { expectGood(check(crossEntropy(9, 10))); }
 
 } // namespace

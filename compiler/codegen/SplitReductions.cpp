@@ -1,0 +1,349 @@
+//===- SplitReductions.cpp - Reductions along the contiguous dimension ----===//
+#include "compiler/codegen/SplitReductions.h"
+
+#include <algorithm>
+#include <map>
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+
+#include "compiler/codegen/IndexAnalysis.h"
+
+namespace fm::codegen {
+
+namespace {
+
+using Point = std::vector<int64_t>;
+
+ExprRef integer(int64_t value) {
+  auto e = std::make_shared<Expr>();
+  e->type = ScalarType::I64;
+  e->intValue = value;
+  return e;
+}
+ExprRef index(unsigned number) {
+  auto e = std::make_shared<Expr>();
+  e->op = Op::Index;
+  e->type = ScalarType::I64;
+  e->number = number;
+  return e;
+}
+ExprRef binary(Op op, ScalarType type, ExprRef a, ExprRef b) {
+  auto e = std::make_shared<Expr>();
+  e->op = op;
+  e->type = type;
+  e->operands = {std::move(a), std::move(b)};
+  return e;
+}
+
+/// `e` with loop indices replaced; what is shared stays shared.
+class Substitution {
+public:
+  explicit Substitution(std::map<unsigned, ExprRef> indices)
+      : indices(std::move(indices)) {}
+  ExprRef operator()(const ExprRef &e) {
+    if (e->op == Op::Index) {
+      auto found = indices.find(e->number);
+      return found == indices.end() ? e : found->second;
+    }
+    auto known = done.find(e.get());
+    if (known != done.end())
+      return known->second;
+    auto copy = std::make_shared<Expr>(*e);
+    for (ExprRef &operand : copy->operands)
+      operand = (*this)(operand);
+    return done[e.get()] = copy;
+  }
+
+private:
+  std::map<unsigned, ExprRef> indices;
+  std::unordered_map<const Expr *, ExprRef> done;
+};
+
+/// Where the loads of an expression go, looking through pointwise stages.
+class Addresses {
+public:
+  explicit Addresses(const KernelSpec &spec)
+      : spec(spec), samples(samplesBound(spec)) {}
+
+  std::vector<std::optional<int64_t>> at(const Expr &e, const Point &point) {
+    found.clear();
+    visit(e, point);
+    return std::move(found);
+  }
+
+private:
+  const KernelSpec &spec;
+  const int64_t samples;
+  std::vector<std::optional<int64_t>> found;
+
+  void visit(const Expr &e, const Point &point) {
+    forEachLoad(e, [&](const Expr &load) {
+      if (found.size() > 64)
+        return;
+      Point at;
+      for (const ExprRef &operand : load.operands) {
+        auto i = evaluate(*operand, point, samples);
+        if (!i) {
+          found.push_back(std::nullopt);
+          return;
+        }
+        at.push_back(*i);
+      }
+      if (load.source.kind == TensorRef::Kind::Input) {
+        found.push_back(offsetOf(spec.inputs[load.source.index], at));
+        return;
+      }
+      const Stage &stage = spec.stages[load.source.index];
+      if (!stage.reduces())
+        return visit(*stage.results[load.source.result].init, at);
+      Buffer scratch;
+      scratch.dims = rowMajor(stage.domain);
+      found.push_back(offsetOf(scratch, at));
+    });
+  }
+};
+
+/// The element that an update adds to its accumulator, or null where it is not
+/// a plain sum, minimum or maximum.
+ExprRef elementOf(const Result &result, unsigned number) {
+  const Expr &update = *result.update;
+  if (!isFloat(result.type) ||
+      (update.op != Op::Add && update.op != Op::Max && update.op != Op::Min))
+    return nullptr;
+  const bool first = update.operands[0]->op == Op::Accumulator;
+  const ExprRef &acc = update.operands[first ? 0 : 1];
+  const ExprRef &element = update.operands[first ? 1 : 0];
+  if (acc->op != Op::Accumulator || acc->number != number)
+    return nullptr;
+  std::function<bool(const Expr &)> usesAccumulator = [&](const Expr &e) {
+    return e.op == Op::Accumulator ||
+           std::any_of(e.operands.begin(), e.operands.end(),
+                       [&](const ExprRef &o) { return usesAccumulator(*o); });
+  };
+  return usesAccumulator(*element) ? nullptr : element;
+}
+
+class Splitter {
+public:
+  Splitter(const KernelSpec &given, const MachineModel &machine)
+      : given(given), machine(machine), spec(given) {
+    spec.stages.clear();
+  }
+
+  KernelSpec run() {
+    for (const Stage &stage : given.stages) {
+      Stage moved = stage;
+      for (Result &result : moved.results) {
+        result.init = renumbered(result.init);
+        if (result.update)
+          result.update = renumbered(result.update);
+      }
+      if (const int64_t width = widthFor(stage))
+        split(moved, width);
+      else
+        spec.stages.push_back(std::move(moved));
+      numbers.push_back(spec.stages.size() - 1);
+    }
+    for (Output &output : spec.outputs)
+      output.stage = numbers[output.stage];
+    return std::move(spec);
+  }
+
+private:
+  const KernelSpec &given;
+  const MachineModel &machine;
+  KernelSpec spec;
+  std::vector<unsigned> numbers; ///< a given stage: its number now
+  std::unordered_map<const Expr *, ExprRef> moved;
+
+  ExprRef renumbered(const ExprRef &e) {
+    auto known = moved.find(e.get());
+    if (known != moved.end())
+      return known->second;
+    auto copy = std::make_shared<Expr>(*e);
+    if (copy->op == Op::Load && copy->source.kind == TensorRef::Kind::Stage)
+      copy->source.index = numbers[copy->source.index];
+    for (ExprRef &operand : copy->operands)
+      operand = renumbered(operand);
+    return moved[e.get()] = copy;
+  }
+
+  /// Lanes of the partial reductions, or 0 to leave the stage alone.
+  int64_t widthFor(const Stage &stage) const {
+    if (!stage.reduces() || stage.reduction.back().isSamples)
+      return 0;
+    int64_t bytes = 1;
+    for (unsigned r = 0; r < stage.results.size(); ++r) {
+      if (!elementOf(stage.results[r], r))
+        return 0;
+      bytes = std::max(bytes, sizeOf(stage.results[r].type));
+    }
+    const int64_t lanes = machine.vectorBits / 8 / bytes;
+    const int64_t extent = stage.reduction.back().size;
+    if (lanes < 2 || extent < 2 * lanes || !walksAlongReduction(stage, lanes))
+      return 0;
+    int64_t points = 1;
+    for (const Extent &e : stage.domain)
+      points *= e.size;
+    // Several accumulators hide the latency of an addition; where there are
+    // rows enough, each of them has one.
+    int64_t width = lanes;
+    if (points < machine.fmaLatency)
+      while (width < machine.fmaLatency * lanes && 4 * width <= extent)
+        width *= 2;
+    return width;
+  }
+
+  /// Whether the innermost reduction loop is the one to vectorise: contiguous
+  /// or unused in all loads, while no loop of the domain is.
+  bool walksAlongReduction(const Stage &stage, int64_t lanes) const {
+    Addresses addresses(given);
+    const size_t loops = stage.domain.size() + stage.reduction.size();
+    auto extent = [&](size_t l) {
+      return l < stage.domain.size()
+                 ? stage.domain[l].size
+                 : stage.reduction[l - stage.domain.size()].size;
+    };
+    Point base(loops);
+    for (size_t l = 0; l < loops; ++l)
+      base[l] = std::max<int64_t>(0, std::min(extent(l) - 2, extent(l) / 4));
+    // Per load and loop.
+    std::vector<std::vector<std::optional<int64_t>>> strides;
+    for (const Result &result : stage.results) {
+      const auto from = addresses.at(*result.update, base);
+      const size_t first = strides.size();
+      strides.resize(first + from.size());
+      for (size_t l = 0; l < loops; ++l) {
+        Point next = base;
+        next[l] += extent(l) > 1;
+        const auto to = addresses.at(*result.update, next);
+        if (to.size() != from.size())
+          return false;
+        for (size_t i = 0; i < from.size(); ++i)
+          strides[first + i].push_back(
+              from[i] && to[i] ? std::optional(*to[i] - *from[i])
+                               : std::nullopt);
+      }
+    }
+    auto along = [&](size_t l) {
+      bool contiguous = false;
+      for (const auto &load : strides) {
+        if (!load[l] || (*load[l] != 0 && *load[l] != 1))
+          return false;
+        contiguous |= *load[l] == 1;
+      }
+      return contiguous;
+    };
+    if (!along(loops - 1))
+      return false;
+    for (size_t d = 0; d < stage.domain.size(); ++d)
+      if (stage.domain[d].size * 2 > lanes && along(d))
+        return false;
+    return !isContraction(stage, strides);
+  }
+
+  /// Loads that each stay where another one moves: a register tile reuses them,
+  /// and an operand in the wrong order is better copied.
+  static bool isContraction(
+      const Stage &stage,
+      const std::vector<std::vector<std::optional<int64_t>>> &strides) {
+    for (size_t a = 0; a < strides.size(); ++a)
+      for (size_t b = 0; b < a; ++b) {
+        bool onlyA = false, onlyB = false;
+        for (size_t d = 0; d < stage.domain.size(); ++d) {
+          if (stage.domain[d].size < 4)
+            continue;
+          const bool movesA = strides[a][d] != 0, movesB = strides[b][d] != 0;
+          onlyA |= movesA && !movesB;
+          onlyB |= movesB && !movesA;
+        }
+        if (onlyA && onlyB)
+          return true;
+      }
+    return false;
+  }
+
+  void split(const Stage &stage, int64_t width) {
+    const unsigned rank = stage.domain.size();
+    const unsigned reduced = stage.reduction.size();
+    const int64_t extent = stage.reduction.back().size;
+
+    Stage partial;
+    partial.name = stage.name + "_lanes";
+    partial.domain = stage.domain;
+    partial.domain.push_back({width, false});
+    partial.reduction = stage.reduction;
+    partial.reduction.back().size = extent / width;
+    std::map<unsigned, ExprRef> toLanes;
+    for (unsigned r = 0; r + 1 < reduced; ++r)
+      toLanes[rank + r] = index(rank + 1 + r);
+    toLanes[rank + reduced - 1] =
+        binary(Op::Add, ScalarType::I64,
+               binary(Op::Mul, ScalarType::I64, index(rank + reduced),
+                      integer(width)),
+               index(rank));
+    Substitution lanes(toLanes);
+
+    Stage whole;
+    whole.name = stage.name;
+    whole.domain = stage.domain;
+    Substitution rest({{rank + reduced - 1,
+                        binary(Op::Add, ScalarType::I64,
+                               index(rank + reduced - 1),
+                               integer(extent / width * width))}});
+    if (extent % width) {
+      whole.reduction = stage.reduction;
+      whole.reduction.back().size = extent % width;
+    }
+    for (unsigned r = 0; r < stage.results.size(); ++r) {
+      const Result &result = stage.results[r];
+      const Op op = result.update->op;
+      auto identity = std::make_shared<Expr>();
+      identity->type = result.type;
+      identity->floatValue = op == Op::Add   ? 0
+                             : op == Op::Max ? -INFINITY
+                                             : INFINITY;
+      partial.results.push_back({result.type, identity, lanes(result.update)});
+
+      std::vector<ExprRef> level;
+      for (int64_t l = 0; l < width; ++l) {
+        auto load = std::make_shared<Expr>();
+        load->op = Op::Load;
+        load->type = result.type;
+        load->source = {TensorRef::Kind::Stage,
+                        static_cast<unsigned>(spec.stages.size()), r};
+        for (unsigned d = 0; d < rank; ++d)
+          load->operands.push_back(index(d));
+        load->operands.push_back(integer(l));
+        level.push_back(load);
+      }
+      while (level.size() > 1) {
+        const size_t half = level.size() / 2;
+        for (size_t i = 0; i < half; ++i)
+          level[i] = binary(op, result.type, level[i], level[i + half]);
+        level.resize(half);
+      }
+      ExprRef value = level[0];
+      // The start may be any value; most often it is the identity.
+      if (result.init->op != Op::Constant ||
+          result.init->floatValue != identity->floatValue)
+        value = binary(op, result.type, result.init, value);
+      whole.results.push_back(
+          {result.type, value,
+           whole.reduces() ? rest(result.update) : nullptr});
+    }
+    spec.stages.push_back(std::move(partial));
+    spec.stages.push_back(std::move(whole));
+  }
+};
+
+} // namespace
+
+KernelSpec splitReductions(const KernelSpec &spec,
+                           const MachineModel &machine) {
+  return Splitter(spec, machine).run();
+}
+
+} // namespace fm::codegen
