@@ -67,6 +67,17 @@ def FmFormKernels : Pass<"fm-form-kernels", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numKernels", "kernels", "Kernels formed">];
 }
 
+def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
+  let summary = "How far the rows of each tensor lie apart";
+  let description = [{
+    Before: kernels in order. After: persistent arguments have `fm.pitch` and
+    kernels `fm.pitches` where rows would compete for the same sets of a cache;
+    without the attribute a tensor is dense. A persistent tensor has one layout in
+    all entries; tensors of the application, and what views look at, are dense.
+  }];
+  let statistics = [Statistic<"numPadded", "padded", "Tensors with rows apart">];
+}
+
 def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::func::FuncOp"> {
   let summary = "A place for every tensor that a kernel writes";
   let description = [{

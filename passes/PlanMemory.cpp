@@ -1,6 +1,7 @@
 //===- PlanMemory.cpp - A place for every tensor that a kernel writes -----------===//
 
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Layouts.h"
 #include "passes/Passes.h"
 #include "passes/Planner.h"
 #include "compiler/ir/Views.h"
@@ -15,11 +16,13 @@ namespace {
 
 /// Bytes of a tensor for the largest n. Kernels may run over the end of the
 /// samples by less than a register tile: the rows are rounded up for that.
-int64_t bytesOf(RankedTensorType type, int64_t batch) {
+int64_t bytesOf(RankedTensorType type, int64_t pitch, int64_t batch) {
   int64_t rows = batch >= 16 ? (batch + 15) / 16 * 16 : batch;
   int64_t count = 1;
   for (int64_t size : type.getShape())
     count *= ShapedType::isDynamic(size) ? rows : size;
+  if (pitch)
+    count = count / type.getShape().back() * pitch;
   unsigned bits = type.getElementTypeBitWidth();
   return count * std::max(1u, bits / 8);
 }
@@ -44,7 +47,7 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
         block.first = block.last = step[kernel];
         if (!lastUse(result, step, block.last))
           continue; // it goes to an argument or a persistent tensor
-        block.bytes = bytesOf(cast<RankedTensorType>(result.getType()), batch);
+        block.bytes = bytesOf(cast<RankedTensorType>(result.getType()), pitchOf(result), batch);
         blocks.push_back(block);
         owners.push_back({kernel, result.getResultNumber()});
       }

@@ -4,6 +4,7 @@
 
 #include "compiler/codegen/Layouts.h"
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -64,12 +65,19 @@ private:
     tensor.type = scalarTypeOf(type.getElementType());
     tensor.kind = kind;
     tensor.shape = type.getShape();
-    tensor.dims = rowMajor(extentsOf(type, program.batch));
+    int64_t pitch = pitches.lookup(name);
+    tensor.dims = rowMajor(extentsOf(type, program.batch), pitch);
     tensor.bytes = type.getNumElements() * sizeOf(tensor.type);
+    if (pitch)
+      tensor.bytes = tensor.bytes / type.getShape().back() * pitch;
     return tensor;
   }
 
   void collectTensors(ir::ModelOp model) {
+    for (auto function : module.getOps<func::FuncOp>())
+      for (BlockArgument argument : function.getArguments())
+        if (int64_t pitch = pitchOf(argument))
+          pitches[argumentBinding(function, argument.getArgNumber()).getName()] = pitch;
     model.walk([&](ir::ParameterOp op) {
       auto tensor = tensorOf(op.getName(), cast<RankedTensorType>(op.getType()),
                              op.getState() ? TensorKind::State : TensorKind::Parameter);
@@ -333,6 +341,7 @@ private:
   std::map<std::string, int> number;
   std::map<std::string, unsigned> kernels;
   DenseMap<Value, TensorPlace> places;
+  llvm::StringMap<int64_t> pitches; ///< of persistent tensors that are not dense
 };
 
 } // namespace

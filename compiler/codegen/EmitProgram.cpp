@@ -232,6 +232,11 @@ private:
     auto at = [&](Value *base, int64_t offset) {
       return builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), base, offset);
     };
+    // Kernels write elements only; what lies between is zero, so that sums over a
+    // whole buffer of gradients mean something.
+    for (size_t i = 0; i < entry.arguments.size(); ++i)
+      if (entry.arguments[i].role == EntryArgument::Role::Gradients && entry.arguments[i].isOutput)
+        builder.CreateMemSet(function->getArg(first + i), builder.getInt8(0), program.parameterBytes, MaybeAlign());
     Value *error = int32(0);
     for (const KernelCall &call : entry.calls) {
       SmallVector<Value *> arguments = {instance, n};

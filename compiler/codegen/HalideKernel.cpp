@@ -378,8 +378,9 @@ private:
     b.func.reorder(order);
     if (choice.vectorLoop >= 0)
       b.func.vectorize(vector);
-    for (const Var &v : unrolled)
-      b.func.unroll(v);
+    if (choice.unrollTile)
+      for (const Var &v : unrolled)
+        b.func.unroll(v);
     for (int l : around)
       b.outer.push_back(outer[l]);
     if (choice.parallelLoops > 0 && isOutput) {

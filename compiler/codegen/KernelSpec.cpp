@@ -31,14 +31,15 @@ int64_t sizeOf(ScalarType type) {
   return 0;
 }
 
-std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape) {
+std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
+                                  int64_t pitch) {
   std::vector<PhysicalDim> dims(shape.size());
   int64_t stride = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     dims[i].logical = i;
     dims[i].extent = shape[i];
     dims[i].stride = stride;
-    stride *= shape[i].size;
+    stride *= pitch && i + 1 == shape.size() ? pitch : shape[i].size;
   }
   return dims;
 }

@@ -127,8 +127,9 @@ struct Buffer {
   bool external = false;
 };
 
-/// Row-major dims for `shape`.
-std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape);
+/// Row-major dims for `shape`; rows begin every `pitch` elements (0: dense).
+std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
+                                  int64_t pitch = 0);
 
 struct Output {
   unsigned stage = 0;

@@ -7,10 +7,12 @@
 #include "compiler/codegen/Layouts.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/Schedule.h"
 #include "compiler/codegen/SplitReductions.h"
+#include "compiler/ir/RowPitch.h"
 
 namespace fm::codegen {
 
@@ -31,14 +33,15 @@ bool isPlain(const std::vector<PhysicalDim> &dims) {
   return true;
 }
 
-/// `dims` with number `d` innermost, dense.
+/// `dims` with number `d` innermost.
 std::vector<PhysicalDim> withInnermost(std::vector<PhysicalDim> dims,
-                                       size_t d) {
+                                       size_t d, int64_t bytes) {
   std::rotate(dims.begin() + d, dims.begin() + d + 1, dims.end());
   int64_t stride = 1;
   for (size_t i = dims.size(); i-- > 0;) {
     dims[i].stride = stride;
-    stride *= dims[i].extent.size;
+    stride *= i + 1 == dims.size() ? rowPitch(dims[i].extent.size, bytes)
+                                   : dims[i].extent.size;
   }
   return dims;
 }
@@ -73,13 +76,23 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
                                       const MachineModel &machine) {
   std::vector<LayoutWish> wishes;
   std::vector<bool> candidate(spec.inputs.size(), false);
+  // What reductions read, through changes of indices as well.
+  std::function<void(const Expr &)> visit = [&](const Expr &e) {
+    forEachLoad(e, [&](const Expr &load) {
+      if (load.source.kind == TensorRef::Kind::Input) {
+        candidate[load.source.index] = true;
+        return;
+      }
+      const Stage &read = spec.stages[load.source.index];
+      const Expr &value = *read.results[load.source.result].init;
+      if (!read.reduces() && value.op == Op::Load)
+        visit(value);
+    });
+  };
   for (const Stage &stage : spec.stages)
     for (const Result &result : stage.results)
       if (result.update)
-        forEachLoad(*result.update, [&](const Expr &load) {
-          if (load.source.kind == TensorRef::Kind::Input)
-            candidate[load.source.index] = true;
-        });
+        visit(*result.update);
   for (const Output &output : spec.outputs)
     if (output.inPlace >= 0)
       candidate[output.inPlace] = false;
@@ -104,7 +117,8 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
             buffer.dims.back().extent.isSamples ||
             buffer.dims[d].extent.size < 4)
           continue;
-        const std::vector<PhysicalDim> dims = withInnermost(buffer.dims, d);
+        const std::vector<PhysicalDim> dims = 
+            withInnermost(buffer.dims, d, sizeOf(buffer.type));
         const double cycles = estimate(with(current, i, dims), machine).cycles +
                               copyCycles(buffer, machine);
         if (cycles < bestCycles) {

@@ -8,6 +8,7 @@
 #include "compiler/codegen/Schedule.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 namespace fm::codegen {
@@ -41,6 +42,8 @@ public:
       if (k > 0)
         placeNest(k, error);
       chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest);
+      nest.choice.unrollTile =
+          nest.reductions.empty() || !hasExpensiveEpilogue(nest);
       if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
         nest.choice = choice[choiceOffset];
       ++choiceOffset;
@@ -184,6 +187,28 @@ private:
       nest.reductions.push_back(s);
     group.nests.push_back(nest);
     forwardComputed(s, k);
+  }
+
+  /// True if what follows a nest's reductions calls elementary functions.
+  bool hasExpensiveEpilogue(const Nest &nest) const {
+    std::vector<bool> seen(spec.stages.size(), false);
+    std::function<bool(unsigned)> visit = [&](unsigned s) {
+      if (seen[s] || group.place[s] != Place::Inline)
+        return false;
+      seen[s] = true;
+      bool found = false;
+      for (const Result &result : spec.stages[s].results) {
+        found |= isExpensive(*result.init);
+        forEachLoad(*result.init, [&](const Expr &load) {
+          if (load.source.kind == TensorRef::Kind::Stage)
+            found |= visit(load.source.index);
+        });
+      }
+      return found;
+    };
+    return std::any_of(
+        nest.outputs.begin(), nest.outputs.end(),
+        [&](unsigned o) { return visit(spec.outputs[o].stage); });
   }
 
   int64_t bytesOf(const Stage &stage) const {

@@ -37,6 +37,9 @@ struct NestChoice {
   int parallelLoops =
       0; ///< the outermost that many loops are one parallel loop
   int unrollReduction = 1;
+  /// Whether the tile is written by straight code; else by loops over its
+  /// vectors, which keeps a long epilogue from spilling.
+  bool unrollTile = true;
   std::vector<int> order; ///< loops between tiles, outermost first
   // Blocks: a reduction may accumulate, in scratch, a block of several tiles.
   // Its outer reduction loops then run around the tiles of the block, so that

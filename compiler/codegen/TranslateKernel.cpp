@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/BuildProgram.h"
+#include "compiler/ir/Layouts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -144,7 +145,7 @@ public:
     for (auto [i, argument] : llvm::enumerate(body.getArguments().drop_front())) {
       auto type = cast<RankedTensorType>(argument.getType());
       sources[argument] = {TensorRef::Kind::Input, unsigned(i), 0};
-      spec.inputs.push_back(buffer("in" + std::to_string(i), type));
+      spec.inputs.push_back(buffer("in" + std::to_string(i), type, pitchOf(kernel.getInputs()[i])));
     }
     for (auto generic : body.getOps<linalg::GenericOp>())
       if (failed(addStage(generic)))
@@ -157,7 +158,8 @@ public:
       Output output;
       output.stage = source->second.index;
       output.result = source->second.result;
-      output.buffer = buffer("out" + std::to_string(i), cast<RankedTensorType>(value.getType()));
+      output.buffer = buffer("out" + std::to_string(i), cast<RankedTensorType>(value.getType()),
+                             pitchOf(kernel->getResult(i)));
       output.inPlace = inplace ? int((*inplace)[i]) : -1;
       spec.outputs.push_back(std::move(output));
     }
@@ -165,12 +167,12 @@ public:
   }
 
 private:
-  Buffer buffer(std::string name, RankedTensorType type) {
+  Buffer buffer(std::string name, RankedTensorType type, int64_t pitch) {
     Buffer result;
     result.name = std::move(name);
     result.type = scalarTypeOf(type.getElementType());
     result.shape = extentsOf(type, batch);
-    result.dims = rowMajor(result.shape);
+    result.dims = rowMajor(result.shape, pitch);
     return result;
   }
 

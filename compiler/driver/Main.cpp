@@ -32,6 +32,7 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
   command.add_option("--backend", options.backend, "Kernel generator")
       ->check(CLI::IsMember({"halide", "reference"}))->capture_default_str();
   command.add_flag("--fuse,!--no-fuse", options.fuse, "Fuse ops into kernels (default)");
+  command.add_flag("--layout,!--no-layout", options.layout, "Choose how tensors lie in memory (default)");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
   command.add_flag("--asserts", options.asserts, "Kernels check every bound");
   command.add_option("--threads", options.jobs, "Threads that compile (default: one a core)");
@@ -106,10 +107,10 @@ int main(int argc, char **argv) {
   addCompileOptions(*compileCommand, options);
   compileCommand->add_option("-o,--output", options.output, "Output folder; with --emit, output file (default: standard output)");
   compileCommand->add_option("--emit", options.emit, "What to make")
-      ->check(CLI::IsMember({"object", "ast", "fm", "model", "grad", "linalg", "kernels", "plan", "llvm", "asm"}))
+      ->check(CLI::IsMember({"object", "ast", "fm", "model", "grad", "linalg", "kernels", "layouts", "plan", "llvm", "asm"}))
       ->capture_default_str();
   compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
-      ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "plan"}));
+      ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "layouts", "plan"}));
 
   CLI::App *checkCommand = app.add_subcommand("check", "Compare the compiled gradients with finite differences in f64");
   addCompileOptions(*checkCommand, options);

@@ -22,6 +22,7 @@ struct CompilerOptions {
   std::string stopAfter;            ///< print the IR after this stage
   std::string backend = "halide";   ///< halide, reference
   bool fuse = true;                 ///< --no-fuse
+  bool layout = true;               ///< --no-layout
   bool exact = false;               ///< --exact
   bool asserts = false;             ///< --asserts: kernels check every bound
   bool timePasses = false;          ///< --time-passes

@@ -83,6 +83,13 @@ static const Stage kStages[] = {
            },
            "kernels");
      }},
+    {"layouts", "fm-stage-layouts", "how tensors lie in memory",
+     [](OpPassManager &manager, const CompilerOptions &options) {
+       // The naive kernels of the reference backend take tensors as they are.
+       if (options.layout && options.backend != "reference")
+         manager.addPass(passes::createFmAssignLayouts());
+     },
+     [](ModuleOp) { return success(); }},
     {"plan", "fm-stage-plan", "places in memory",
      [](OpPassManager &manager, const CompilerOptions &) {
        onFunctions(manager, passes::createFmPlanMemory());

@@ -203,7 +203,8 @@ fm_status fm_get_tensor(fm_instance *instance, const char *name, void *data,
 fm_status fm_set_tensor(fm_instance *instance, const char *name,
                         const void *data, size_t bytes);
 
-/* The same for one trained parameter's part of a `grads` buffer. */
+/* The same for one trained parameter's part of a `grads` buffer. It is laid out
+ * as the parameters are; the gradients entry leaves zero where no element is. */
 fm_status fm_get_gradient(fm_instance *instance, const void *grads,
                           const char *name, void *data, size_t bytes);
 fm_status fm_set_gradient(fm_instance *instance, void *grads, const char *name,

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <set>
 #include <thread>
 
@@ -148,6 +149,56 @@ INSTANTIATE_TEST_SUITE_P(Properties, PerVariant,
                                          Variant{"halide", true, true},
                                          Variant{"reference", true, false}),
                          [](const auto &info) { return info.param.name(); });
+
+//===----------------------------------------------------------------------===//
+// Layouts
+//===----------------------------------------------------------------------===//
+
+/// Rows of 2 KiB and more, which do not lie densely; one weight is looked at
+/// through a reshape.
+const char *const kWide = R"(model wide(batch = 6) {
+  input image : f32[batch, 20]
+  target label : i32[batch]
+  x = dense(image, 512, name = "first") |> gelu
+  x = dense(x, 1024, name = "second") |> relu
+  logits = dense(x, 4, name = "head")
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  train adam(lr = 0.01)
+}
+)";
+
+TEST(Layouts, RowsApartAreSeenByNobody) {
+  Network dense(shared(kWide, {"reference"}), 3), padded(shared(kWide), 3);
+  for (const auto &tensor : padded.program().tensors)
+    if (tensor.name == "second.kernel") {
+      EXPECT_EQ(tensor.dims[0].stride, 1024 + 16);
+      EXPECT_EQ(tensor.bytes, 512 * 1040 * 4);
+    }
+  memset(padded.grads().data(), 0x55, padded.grads().size());
+  for (Network *network : {&dense, &padded}) {
+    setBatch(*network, 1);
+    network->call("gradients", 5);
+  }
+  // What lies between the rows is zero.
+  double all = 0, elements = 0;
+  const auto *grads = static_cast<const float *>(padded.grads().data());
+  for (size_t i = 0; i < padded.grads().size() / 4; ++i)
+    all += std::abs(grads[i]);
+  for (const std::string &name : trainedNames(padded))
+    for (double value : padded.gradient(name))
+      elements += std::abs(value);
+  EXPECT_NEAR(all, elements, 1e-9 * elements);
+  for (const std::string &name : trainedNames(dense))
+    EXPECT_NUMBERS(padded.gradient(name), dense.gradient(name), 2e-6) << name;
+  for (Network *network : {&dense, &padded})
+    network->call("apply_gradients", 1);
+  for (const std::string &name : trainedNames(dense))
+    EXPECT_NUMBERS(padded.tensor(name), dense.tensor(name), 2e-4) << name;
+  for (Network *network : {&dense, &padded})
+    network->call("forward", 6);
+  EXPECT_NUMBERS(padded.get("probs"), dense.get("probs"), 1e-4);
+}
 
 //===----------------------------------------------------------------------===//
 // State
