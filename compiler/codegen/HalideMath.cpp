@@ -62,25 +62,40 @@ Expr libm(const char *name, const std::vector<Expr> &arguments) {
                                       Halide::Internal::Call::PureExtern);
 }
 
+/// exp(x) = value * 2^n with value in [1/sqrt(2), sqrt(2)], for |x| < 2^20.
+struct Exponential {
+  Expr value;
+  Expr n; ///< plus 256: positive
+};
+Exponential exponential(const Expr &x) {
+  const float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer
+  Expr shifted = x * f32(1.44269504f) + f32(magic);
+  Expr nf = shifted - f32(magic);
+  Expr r = x - nf * f32(0.693359375f);
+  r = r - nf * f32(-2.12194440e-4f);
+  Expr p = polynomial(r, {0.5f, 0.1666657658f, 0.04166655411f, 0.00836324667f,
+                          0.001392626805f});
+  return {f32(1.0f) + (r + (r * r) * p),
+          bitsOf(shifted) - u32(0x4b400000 - 256)};
+}
+
 /// For finite or infinite x; a NaN gives anything.
 Expr exp32(const Expr &argument) {
   // Below -104 the result is zero, above 89 infinite; in between, 2^n with n in
   // [-150, 128] is the product of two powers that are normal numbers.
   Expr x = select(argument > f32(89.0f), f32(89.0f),
                   select(argument < f32(-104.0f), f32(-104.0f), argument));
-  const float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer
-  Expr shifted = x * f32(1.44269504f) + f32(magic);
-  Expr n = bitsOf(shifted) - u32(0x4b400000 - 256); // plus 256: positive
-  Expr nf = shifted - f32(magic);
-  Expr r = x - nf * f32(0.693359375f);
-  r = r - nf * f32(-2.12194440e-4f);
-  Expr p = polynomial(r, {0.5f, 0.1666657658f, 0.04166655411f, 0.00836324667f,
-                          0.001392626805f});
-  Expr value = f32(1.0f) + (r + (r * r) * p);
+  auto [value, n] = exponential(x);
   Expr half = n >> u32(1);
   Expr scale0 = fromBits((half - u32(1)) << u32(23)); // - 256 / 2 + 127
   Expr scale1 = fromBits((n - half - u32(1)) << u32(23));
   return (value * scale0) * scale1;
+}
+
+/// For x in [-87, 88], where the result is a normal number; NaN gives anything.
+Expr expOfNormal(const Expr &x) {
+  auto [value, n] = exponential(x);
+  return fromBits(bitsOf(value) + ((n - u32(256)) << u32(23)));
 }
 
 } // namespace
@@ -126,7 +141,9 @@ Expr mathTanh(const Expr &x) {
   Expr small = x + (x * z) * polynomial(z, {-0.3333332892f, 0.1333276776f,
                                             -0.05385060911f, 0.02099575389f,
                                             -0.006094641315f});
-  Expr large = f32(1.0f) - f32(2.0f) / (exp32(a + a) + f32(1.0f));
+  // Beyond 9.02, tanh rounds to 1.
+  Expr t = select(a > f32(10.0f), f32(10.0f), a);
+  Expr large = f32(1.0f) - f32(2.0f) / (expOfNormal(t + t) + f32(1.0f));
   large = fromBits(bitsOf(large) | signBit(x));
   return select(isNan(x), x, select(a < f32(0.625f), small, large));
 }
@@ -140,16 +157,16 @@ Expr mathErf(const Expr &x) {
       x + x * polynomial(z, {0.1283791666f, -0.3761263333f, 0.1128368872f,
                              -0.02685899742f, 0.005199989255f, -0.000813044467f,
                              8.316879718e-5f});
-  // 1 - exp(log(erfc(t))), with log(erfc(t)) + t as a polynomial up to 4, where
-  // erf rounds to 1.
-  Expr t = select(a > f32(4.0f), f32(4.0f), a);
-  Expr logErfc =
-      polynomial(t, {0.0003139465715f, -0.1302091712f, -0.6318669325f,
-                     -0.1100413985f, 0.02639867503f, -0.004751415969f,
-                     0.0005949834472f, -4.583130579e-5f, 1.625089946e-6f});
-  Expr large = f32(1.0f) - exp32(logErfc - t);
+  // Up to 3.9 a polynomial around the middle; behind it, erf rounds to 1.
+  Expr middle = polynomial(
+      a - f32(2.4125f),
+      {0.9993546009f, 0.003347975435f, -0.008077236824f, 0.01187627763f,
+       -0.01163121499f, 0.007654604968f, -0.003061035415f, 0.0003015116381f,
+       0.0004858575994f, -0.0003345342993f, 6.438130367e-05f, 3.555736757e-05f,
+       -1.86724792e-05f, -7.932269455e-07f, 1.314137762e-06f});
+  Expr large = select(a > f32(3.9f), f32(1.0f), middle); // a NaN stays one
   large = fromBits(bitsOf(large) | signBit(x));
-  return select(isNan(x), x, select(a < f32(0.925f), small, large));
+  return select(a < f32(0.925f), small, large);
 }
 
 Expr mathPow(const Expr &x, const Expr &y) {
