@@ -66,6 +66,9 @@ bool onlyMoves(Block &body) {
   return reads == 0 && isa<BlockArgument>(yielded);
 }
 
+/// For comparisons of sizes: how many samples `?` stands for.
+constexpr int64_t kSamplesGuess = 16;
+
 FusionNode::Copy copyOf(linalg::GenericOp op) {
   if (op.getNumReductionLoops() != 0)
     return FusionNode::Copy::Never;
@@ -80,9 +83,18 @@ FusionNode::Copy copyOf(linalg::GenericOp op) {
     if (!isa<arith::ConstantOp>(inner))
       ++cost;
   }
+  // A bias, a mean a channel: what is much smaller than the result stays in cache.
+  auto elements = [](Value value) {
+    int64_t count = 1;
+    for (int64_t size : cast<RankedTensorType>(value.getType()).getShape())
+      count *= ShapedType::isDynamic(size) ? kSamplesGuess : size;
+    return count;
+  };
+  int64_t large = llvm::count_if(op.getDpsInputs(), [&](Value input) {
+    return elements(input) * 8 > elements(op.getResult(0));
+  });
   bool scalar = op.getNumLoops() == 0;
-  return cost <= 4 && (scalar || op.getNumDpsInputs() <= 1) ? FusionNode::Copy::Cheap
-                                                           : FusionNode::Copy::Never;
+  return cost <= 4 && (scalar || large <= 1) ? FusionNode::Copy::Cheap : FusionNode::Copy::Never;
 }
 
 /// Numbers for shapes.

@@ -29,6 +29,10 @@ public:
     for (int v = 0; v < int(nodes.size()); ++v)
       if (!copied[v])
         place(v);
+    if (fuse)
+      for (int v = int(nodes.size()) - 1; v >= 0; --v)
+        if (!copied[v])
+          sink(v);
     return order(mustPrecede, violated);
   }
 
@@ -206,7 +210,7 @@ private:
     return true;
   }
 
-  /// A reduction takes in the pointwise groups that feed it alone.
+  /// A reduction takes in the pointwise nodes that feed it alone.
   void placeAnchor(int v) {
     int g = newGroup(v);
     if (nodes[v].kind != Kind::Reduction)
@@ -216,19 +220,67 @@ private:
       if (p == g || groups[p].anchored || edge.access != Access::Identity ||
           groups[p].results != nodes[v].loops || !joins(v, p))
         continue;
-      bool alone = true;
-      for (int member : groups[p].members) {
-        alone &= !nodes[member].returned && !nodes[member].apart;
-        for (int c : consumers[member])
-          alone &= c == v || groupOf[c] == p;
-      }
-      if (!alone)
-        continue;
-      for (int member : groups[p].members)
-        add(member, g);
-      groups[p].members.clear();
-      groups[p].dead = true;
+      takeExclusive(v, g, p);
     }
+  }
+
+  /// Moves into group g what of group p only the reduction v needs. The rest of
+  /// p does not depend on it.
+  void takeExclusive(int v, int g, int p) {
+    std::vector<int> &members = groups[p].members;
+    std::set<int> taken;
+    for (size_t i = members.size(); i-- > 0;) {
+      const int member = members[i];
+      if (nodes[member].returned || nodes[member].apart ||
+          !std::all_of(
+              consumers[member].begin(), consumers[member].end(),
+              [&](int c) { return c == v || taken.count(c) > 0; }))
+        continue;
+      taken.insert(member);
+    }
+    for (int member : taken)
+      add(member, g);
+    members.erase(std::remove_if(members.begin(), members.end(),
+                                 [&](int m) { return taken.count(m) > 0; }),
+                  members.end());
+    groups[p].dead = members.empty();
+  }
+
+  /// Whether a node's result is in memory, seen from outside of its group.
+  bool isStored(int v, int except) const {
+    return nodes[v].returned ||
+           std::any_of(consumers[v].begin(), consumers[v].end(), [&](int c) {
+             return c != except && groupOf[c] != groupOf[v];
+           });
+  }
+
+  /// A node that only another kernel needs is computed there, if what it is
+  /// computed from is in memory anyway: one tensor less is stored.
+  void sink(int v) {
+    const int g = groupOf[v];
+    if (nodes[v].kind != Kind::Pointwise || nodes[v].returned ||
+        nodes[v].apart || consumers[v].empty())
+      return;
+    const int h = groupOf[consumers[v].front()];
+    if (h == g || nodes[consumers[v].front()].apart)
+      return;
+    for (int c : consumers[v]) {
+      const bool reduces = nodes[c].kind == Kind::Reduction;
+      if (groupOf[c] != h || (nodes[c].kind != Kind::Pointwise && !reduces) ||
+          nodes[v].results != (reduces ? nodes[c].loops : nodes[c].results))
+        return;
+      for (const auto &edge : inputs[c])
+        if (edge.producer == v && edge.access != Access::Identity)
+          return;
+    }
+    for (const auto &edge : inputs[v])
+      if (groupOf[edge.producer] == g && !isStored(edge.producer, v))
+        return;
+    std::vector<int> &members = groups[g].members;
+    members.erase(std::find(members.begin(), members.end(), v));
+    if (members.empty())
+      groups[g].dead = true;
+    add(v, h);
   }
 
   /// Kernels in order, copies put in.

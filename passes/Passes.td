@@ -44,6 +44,15 @@ def FmDecompose : Pass<"fm-decompose", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmFactorSums : Pass<"fm-factor-sums", "::mlir::func::FuncOp"> {
+  let summary = "Factors that do not vary along a sum move in front of it";
+  let description = [{
+    Before and after: fm ops. `sum(dy * scale * y)` is `sum(dy * y) * scale` where
+    the scale does not vary along the summed axes; of a sum with and one without
+    the summed dimensions kept, one is left. Rounds differently.
+  }];
+}
+
 def FmLowerToLinalg : Pass<"fm-lower-to-linalg", "::mlir::func::FuncOp"> {
   let summary = "Primitives to linalg on tensors";
   let description = [{

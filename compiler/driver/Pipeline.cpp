@@ -48,9 +48,11 @@ static const Stage kStages[] = {
        return functionsLack(module, [](Operation *op) { return isa<ir::LayerOpInterface>(op); }, "entries");
      }},
     {"grad", "fm-stage-grad", "backward pass and optimizer step",
-     [](OpPassManager &manager, const CompilerOptions &) {
+     [](OpPassManager &manager, const CompilerOptions &options) {
        onFunctions(manager, passes::createFmDifferentiate());
        onFunctions(manager, passes::createFmDecompose());
+       if (!options.exact)
+         onFunctions(manager, passes::createFmFactorSums());
        // Forward and adjoint share subexpressions, and adjoints leave dead ends.
        manager.addPass(createCSEPass());
        manager.addPass(createCanonicalizerPass());

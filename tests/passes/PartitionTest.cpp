@@ -99,9 +99,39 @@ TEST(Partition, LatestAnchorIsPreferred) {
                        returned(pointwise(kImage, {at(0), at(1)}))}),
             (Kernels{{0}, {1, 2}}));
   // An anchor goes before a later chain of pointwise ops.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage),
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       returned(pointwise(kImage)),
                        returned(pointwise(kImage, {at(0), at(1)}))}),
             (Kernels{{1}, {0, 2}}));
+}
+
+TEST(Partition, WhatOneKernelNeedsIsComputedThere) {
+  // Node 1 would be stored by the first kernel for the last one only.
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)), pointwise(kImage, {at(0)}),
+                       node(Kind::Contraction, kImage, {elsewhere(0)}),
+                       returned(pointwise(kImage, {at(1), at(2)}))}),
+            (Kernels{{0}, {1, 2, 3}}));
+  // Not where what it reads would have to be stored instead.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
+                       pointwise(kImage, {at(0)}),
+                       node(Kind::Contraction, kImage, {elsewhere(1)}),
+                       returned(pointwise(kImage, {at(1), at(2)}))}),
+            (Kernels{{0, 1}, {2, 3}}));
+  // Nor where several kernels need it.
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)), pointwise(kImage, {at(0)}),
+                       node(Kind::Contraction, kImage),
+                       returned(pointwise(kImage, {at(1), at(2)})),
+                       node(Kind::Contraction, kImage),
+                       returned(pointwise(kImage, {at(1), at(4)}))}),
+            (Kernels{{0, 1}, {2, 3}, {4, 5}}));
+}
+
+TEST(Partition, ReductionTakesWhatItAloneNeeds) {
+  // The square is summed and nothing else; what is squared is needed again.
+  EXPECT_EQ(kernelsOf({pointwise(kImage), pointwise(kImage, {at(0)}),
+                       reduction(kImage, kRow, {at(1)}),
+                       returned(pointwise(kImage, {at(0), elsewhere(2)}))}),
+            (Kernels{{0}, {1, 2}, {3}}));
 }
 
 TEST(Partition, PoolingJoinsConvolution) {

@@ -1,0 +1,29 @@
+// RUN: fmc-opt %s --fm-factor-sums --cse | FileCheck %s
+
+// The sums of an adjoint of a normalisation: two of four are left.
+// CHECK-LABEL: @twoOfFour
+// CHECK-DAG:     %[[SUM:.*]] = fm.sum %arg1 {axis = array<i64: 0, 1>, keepdims = false}
+// CHECK-DAG:     %[[PRODUCT:.*]] = fm.mul %arg1, %arg2
+// CHECK-DAG:     %[[DOT:.*]] = fm.sum %[[PRODUCT]] {axis = array<i64: 0, 1>, keepdims = false}
+// CHECK-NOT:     fm.sum
+func.func @twoOfFour(%n: index, %dy: tensor<?x5x3xf32>, %y: tensor<?x5x3xf32>, %scale: tensor<3xf32>)
+    -> (tensor<3xf32>, tensor<3xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>) {
+  %0 = fm.sum %dy {axis = array<i64: 0, 1>, keepdims = false} : (tensor<?x5x3xf32>) -> tensor<3xf32>
+  %1 = fm.mul %dy, %y : (tensor<?x5x3xf32>, tensor<?x5x3xf32>) -> tensor<?x5x3xf32>
+  %2 = fm.sum %1 {axis = array<i64: 0, 1>, keepdims = false} : (tensor<?x5x3xf32>) -> tensor<3xf32>
+  %3 = fm.mul %dy, %scale : (tensor<?x5x3xf32>, tensor<3xf32>) -> tensor<?x5x3xf32>
+  %4 = fm.sum %3 {axis = array<i64: 0, 1>, keepdims = true} : (tensor<?x5x3xf32>) -> tensor<1x1x3xf32>
+  %5 = fm.mul %3, %y : (tensor<?x5x3xf32>, tensor<?x5x3xf32>) -> tensor<?x5x3xf32>
+  %6 = fm.sum %5 {axis = array<i64: 0, 1>, keepdims = true} : (tensor<?x5x3xf32>) -> tensor<1x1x3xf32>
+  return %0, %2, %4, %6 : tensor<3xf32>, tensor<3xf32>, tensor<1x1x3xf32>, tensor<1x1x3xf32>
+}
+
+// What varies along a summed dimension stays.
+// CHECK-LABEL: @varies
+// CHECK:         %[[PRODUCT:.*]] = fm.mul
+// CHECK:         fm.sum %[[PRODUCT]] {axis = array<i64: 2>, keepdims = false}
+func.func @varies(%n: index, %x: tensor<?x5x3xf32>, %scale: tensor<3xf32>) -> tensor<?x5xf32> {
+  %0 = fm.mul %x, %scale : (tensor<?x5x3xf32>, tensor<3xf32>) -> tensor<?x5x3xf32>
+  %1 = fm.sum %0 {axis = array<i64: 2>, keepdims = false} : (tensor<?x5x3xf32>) -> tensor<?x5xf32>
+  return %1 : tensor<?x5xf32>
+}
