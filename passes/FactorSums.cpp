@@ -35,32 +35,43 @@ void collectFactors(Value value, SmallVectorImpl<Value> &factors) {
 struct FactorBeforeSum : OpRewritePattern<ir::SumOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ir::SumOp op, PatternRewriter &rewriter) const override {
-    auto type = cast<RankedTensorType>(op.getX().getType());
-    SmallVector<Value> factors, inside, outside;
+    auto from = cast<RankedTensorType>(op.getX().getType());
+    auto to = cast<RankedTensorType>(op.getType());
+    // Summed dimensions are kept only where they cannot be put back.
+    bool keep = op.getKeepdims() && !to.hasStaticShape();
+    SmallVector<Value> factors, inside;
+    SmallVector<std::pair<Value, SmallVector<int64_t>>> outside; // and the shape wanted
     collectFactors(op.getX(), factors);
     for (Value factor : factors) {
-      ArrayRef<int64_t> shape = cast<RankedTensorType>(factor.getType()).getShape();
-      int64_t missing = type.getRank() - int64_t(shape.size());
-      bool varies = llvm::any_of(op.getAxis(), [&](int64_t axis) { return axis >= missing && shape[axis - missing] != 1; });
-      (varies ? inside : outside).push_back(factor);
+      auto type = cast<RankedTensorType>(factor.getType());
+      int64_t missing = from.getRank() - type.getRank();
+      SmallVector<int64_t> shape;
+      bool varies = false;
+      for (auto [d, size] : llvm::enumerate(type.getShape())) {
+        bool summed = llvm::is_contained(op.getAxis(), missing + int64_t(d));
+        varies |= summed && size != 1;
+        if (!summed || keep)
+          shape.push_back(size);
+      }
+      if (varies || (shape.size() != size_t(type.getRank()) && !type.hasStaticShape()))
+        inside.push_back(factor);
+      else
+        outside.push_back({factor, shape});
     }
-    if (outside.empty() || inside.empty())
+    // What is left must still have the shape that is summed.
+    if (outside.empty() || llvm::none_of(inside, [&](Value factor) { return factor.getType() == from; }))
       return failure();
-    ir::TensorExpr product(rewriter, op.getLoc(), inside[0]);
+    auto formula = [&](Value value) { return ir::TensorExpr(rewriter, op.getLoc(), value); };
+    ir::TensorExpr product = formula(inside[0]);
     for (Value factor : ArrayRef(inside).drop_front())
-      product = product * ir::TensorExpr(rewriter, op.getLoc(), factor);
-    if (product.type() != type)
-      return failure();
+      product = product * formula(factor);
+    ir::TensorExpr sum = product.sum(op.getAxis(), keep);
+    for (auto &[factor, shape] : outside) {
+      auto type = RankedTensorType::get(shape, from.getElementType());
+      sum = sum * (type == factor.getType() ? formula(factor) : formula(factor).reshape(type));
+    }
     // Dimensions of one come last, so that equal sums become one.
-    auto to = cast<RankedTensorType>(op.getType());
-    ir::TensorExpr sum = product.sum(op.getAxis(), op.getKeepdims() && !to.hasStaticShape());
-    for (Value factor : outside)
-      sum = sum * ir::TensorExpr(rewriter, op.getLoc(), factor);
-    if (sum.type() != to && to.hasStaticShape())
-      sum = sum.reshape(to);
-    if (sum.type() != to)
-      return failure();
-    rewriter.replaceOp(op, Value(sum));
+    rewriter.replaceOp(op, Value(sum.type() == to ? sum : sum.reshape(to)));
     return success();
   }
 };

@@ -27,3 +27,14 @@ func.func @varies(%n: index, %x: tensor<?x5x3xf32>, %scale: tensor<3xf32>) -> te
   %1 = fm.sum %0 {axis = array<i64: 2>, keepdims = false} : (tensor<?x5x3xf32>) -> tensor<?x5xf32>
   return %1 : tensor<?x5xf32>
 }
+
+// Dimensions of one among the summed ones are left out.
+// CHECK-LABEL: @inTheMiddle
+// CHECK-DAG:     %[[SUM:.*]] = fm.sum %arg0 {axis = array<i64: 1>, keepdims = false} : (tensor<4x5x6xf32>) -> tensor<4x6xf32>
+// CHECK-DAG:     %[[FLAT:.*]] = fm.reshape %arg1 {shape = array<i64: 4, 6>}
+// CHECK:         fm.mul %[[SUM]], %[[FLAT]]
+func.func @inTheMiddle(%x: tensor<4x5x6xf32>, %v: tensor<4x1x6xf32>) -> tensor<4x6xf32> {
+  %0 = fm.mul %x, %v : (tensor<4x5x6xf32>, tensor<4x1x6xf32>) -> tensor<4x5x6xf32>
+  %1 = fm.sum %0 {axis = array<i64: 1>, keepdims = false} : (tensor<4x5x6xf32>) -> tensor<4x6xf32>
+  return %1 : tensor<4x6xf32>
+}
