@@ -153,14 +153,60 @@ fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error) {
   return FM_OK;
 }
 
+/* Whatever thread runs a task, denormal numbers count as zero there, as they do
+ * in the step: else results would depend on who runs what. */
+#if defined(__SSE__) || defined(_M_X64)
+#include <xmmintrin.h>
+typedef unsigned floatMode;
+static floatMode flushDenormals(void) {
+  const floatMode mode = _mm_getcsr();
+  _mm_setcsr(mode | 0x8040u); /* flush to zero, denormals are zero */
+  return mode;
+}
+static void restoreMode(floatMode mode) { _mm_setcsr(mode); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t floatMode;
+static void restoreMode(floatMode mode) {
+  __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+}
+static floatMode flushDenormals(void) {
+  floatMode mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  restoreMode(mode | (UINT64_C(1) << 24)); /* flush to zero */
+  return mode;
+}
+#else
+typedef int floatMode;
+static floatMode flushDenormals(void) { return 0; }
+static void restoreMode(floatMode mode) { (void)mode; }
+#endif
+
+/* A task and its closure, on the stack of who waits for it. */
+typedef struct taskCall {
+  fm_task task;
+  uint8_t *closure;
+} taskCall;
+
+static int runTask(void *context, int32_t index, uint8_t *closure) {
+  const taskCall *call = (const taskCall *)(void *)closure;
+  const floatMode mode = flushDenormals();
+  const int error = call->task(context, index, call->closure);
+  restoreMode(mode);
+  return error;
+}
+
 int fm_parallel_for(void *context, fm_task task, int32_t begin, int32_t count,
                     uint8_t *closure) {
   fm_instance *instance = (fm_instance *)context;
+  taskCall call;
   int32_t i;
   int error;
-  if (count > 1 && instance->parallel_for)
-    return instance->parallel_for(instance->parallel_host, task, context, begin,
-                                  count, closure);
+  if (count > 1 && instance->parallel_for) {
+    call.task = task;
+    call.closure = closure;
+    return instance->parallel_for(instance->parallel_host, runTask, context,
+                                  begin, count, (uint8_t *)(void *)&call);
+  }
   for (i = 0; i < count; ++i)
     if ((error = task(context, (int32_t)(begin + i), closure)))
       return error;

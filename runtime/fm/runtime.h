@@ -46,7 +46,10 @@ const char *fm_status_name(fm_status status);
 /* One task of a parallel loop. Returns 0, or an error that ends the loop. */
 typedef int (*fm_task)(void *context, int32_t index, uint8_t *closure);
 
-/* Calls task(context, i, closure) for every i in [begin, begin + count), in any
+/* Denormal numbers count as zero inside of steps and of tasks, whatever the mode
+ * of the calling thread, which is put back.
+ *
+ * Calls task(context, i, closure) for every i in [begin, begin + count), in any
  * order, on any threads, and returns when all are done: 0, or one task's error.
  * `host` is what was given to fm_set_parallel_for. */
 typedef int (*fm_parallel_for_function)(void *host, fm_task task, void *context,

@@ -16,6 +16,9 @@
 #include <cstring>
 #include <set>
 #include <thread>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
 
 using namespace fm::test;
 
@@ -328,6 +331,38 @@ TEST(Threads, BitwiseEqualWeights) {
     EXPECT_TRUE(network.state() == expected);
   }
 }
+
+#if defined(__SSE__)
+// 1e-14 cubed is no normal number: zero in a step, on any thread. The
+// caller's own arithmetic is as before.
+TEST(Denormals, AreZeroInStepsOnly) {
+  for (const char *backend : {"halide", "reference"})
+    for (int threads : {1, 2}) {
+      SCOPED_TRACE(backend + std::to_string(threads));
+      CountingPool counting{fm_pool_create(threads)};
+      Network network(shared(R"(model faint(batch = 64) {
+        input x : f32[batch, 8192]
+        output y = x * x * x
+      })",
+                             {backend}));
+      if (threads > 1)
+        ASSERT_EQ(fm_set_parallel_for(network.instance(), CountingPool::run,
+                                      &counting),
+                  FM_OK);
+      network.set("x", Numbers(64 * 8192, 1e-14));
+      _mm_setcsr(_mm_getcsr() & ~0x8040u);
+      network.call("forward", 64);
+      EXPECT_EQ(network.get("y"), Numbers(64 * 8192, 0));
+      EXPECT_EQ(_mm_getcsr() & 0x8040u, 0u);
+      // A caller who flushes goes on flushing.
+      _mm_setcsr(_mm_getcsr() | 0x8000u);
+      network.call("forward", 64);
+      EXPECT_EQ(_mm_getcsr() & 0x8040u, 0x8000u);
+      _mm_setcsr(_mm_getcsr() & ~0x8000u);
+      fm_pool_destroy(counting.pool);
+    }
+}
+#endif
 
 //===----------------------------------------------------------------------===//
 // Dropout
