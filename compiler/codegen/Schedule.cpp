@@ -189,26 +189,29 @@ private:
     forwardComputed(s, k);
   }
 
-  /// True if what follows a nest's reductions calls elementary functions.
+  /// True if what follows a nest's reductions is long, or calls elementary
+  /// functions.
   bool hasExpensiveEpilogue(const Nest &nest) const {
+    constexpr int64_t most = 24;
     std::vector<bool> seen(spec.stages.size(), false);
-    std::function<bool(unsigned)> visit = [&](unsigned s) {
+    int64_t operations = 0;
+    std::function<void(unsigned)> visit = [&](unsigned s) {
       if (seen[s] || group.place[s] != Place::Inline)
-        return false;
+        return;
       seen[s] = true;
-      bool found = false;
       for (const Result &result : spec.stages[s].results) {
-        found |= isExpensive(*result.init);
+        operations += countOperations(*result.init);
+        if (isExpensive(*result.init))
+          operations += most + 1;
         forEachLoad(*result.init, [&](const Expr &load) {
           if (load.source.kind == TensorRef::Kind::Stage)
-            found |= visit(load.source.index);
+            visit(load.source.index);
         });
       }
-      return found;
     };
-    return std::any_of(
-        nest.outputs.begin(), nest.outputs.end(),
-        [&](unsigned o) { return visit(spec.outputs[o].stage); });
+    for (unsigned o : nest.outputs)
+      visit(spec.outputs[o].stage);
+    return operations > most;
   }
 
   int64_t bytesOf(const Stage &stage) const {

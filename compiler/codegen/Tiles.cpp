@@ -15,6 +15,8 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
+#include <tuple>
 
 namespace fm::codegen {
 
@@ -94,12 +96,16 @@ private:
   const Nest &nest;
   const int64_t samples;
   std::vector<Address> *out = nullptr;
+  /// What was looked at for this point: values used twice are loaded once.
+  std::set<std::tuple<unsigned, unsigned, std::vector<std::optional<int64_t>>>>
+      done;
 
   /// `next`: the reduction loop that is one iteration further, or -1.
   std::vector<Address> at(const std::vector<int64_t> &point, int reduction,
                           int base, int next) {
     std::vector<Address> addresses;
     out = &addresses;
+    done.clear();
     std::vector<std::optional<int64_t>> index(nest.domain.size(), 0);
     for (size_t l = 0; l < nest.loops.size() && !nest.domain.empty(); ++l)
       *index[nest.loops[l].logical] += point[l] * nest.loops[l].divisor;
@@ -127,6 +133,8 @@ private:
 
   void stage(unsigned s, unsigned result,
              const std::vector<std::optional<int64_t>> &index) {
+    if (!done.emplace(s, result, index).second)
+      return;
     if (group.place[s] == Place::Inline) {
       visit(*spec.stages[s].results[result].init, index);
       return;

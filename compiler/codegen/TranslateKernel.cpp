@@ -258,8 +258,10 @@ private:
     return llvm::any_of(expr->operands, [&](const ExprRef &operand) { return uses(operand, loop); });
   }
 
-  static bool usesAnyLoop(const ExprRef &expr) {
-    return expr->op == Op::Index || llvm::any_of(expr->operands, usesAnyLoop);
+  /// At most eight nodes, none of them a loop's index.
+  static bool isSmallConstant(const ExprRef &expr, int &nodes) {
+    return ++nodes <= 8 && expr->op != Op::Index &&
+           llvm::all_of(expr->operands, [&](const ExprRef &operand) { return isSmallConstant(operand, nodes); });
   }
 
   /// A sum of what does not vary still runs over its loops: Halide wants each
@@ -285,11 +287,13 @@ private:
     auto source = sources.find(tensor);
     if (source == sources.end())
       return at->emitError("kernel reads what is neither its input nor computed in it");
-    // What is the same at every point is read as the expression it is.
+    // What is the same at every point is read as the expression it is, if it is
+    // small: a chain of such expressions would double with every link.
     if (source->second.kind == TensorRef::Kind::Stage) {
       const Stage &stage = spec.stages[source->second.index];
       const ExprRef &value = stage.results[source->second.result].init;
-      if (!stage.reduces() && !usesAnyLoop(value))
+      int nodes = 0;
+      if (!stage.reduces() && isSmallConstant(value, nodes))
         return value;
     }
     return makeLoad(source->second, scalarTypeOf(type.getElementType()), std::move(indices));
