@@ -251,6 +251,11 @@ FM_LOWER(ArgmaxOp) {
         Value position = body.create<arith::IndexCastOp>(
             loc, index.getElementType(), body.create<linalg::IndexOp>(loc, axis));
         ScalarExpr larger = element.compare("gt", best);
+        if (element.isFloat()) { // the first NaN wins, as in PyTorch
+          Value first = body.create<arith::AndIOp>(loc, element.compare("ne", element).value,
+                                                   best.compare("eq", best).value);
+          larger = {body, loc, body.create<arith::OrIOp>(loc, larger.value, first)};
+        }
         Value values[] = {larger.select(element, best),
                           larger.select({body, loc, position}, {body, loc, elements[2]})};
         body.create<linalg::YieldOp>(loc, values);

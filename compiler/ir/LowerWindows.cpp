@@ -255,6 +255,8 @@ FM_LOWER(WindowMaxOp) {
       [&](OpBuilder &body, Location loc, ValueRange elements) {
         ScalarExpr x(body, loc, elements[0]), best(body, loc, elements[2]);
         ScalarExpr larger = x.compare("gt", best);
+        if (x.isFloat()) // the last NaN wins, as in PyTorch
+          larger = {body, loc, body.create<arith::OrIOp>(loc, larger.value, x.compare("ne", x).value)};
         SmallVector<Value> results = {larger.select(x, best)};
         if (wantsPosition) {
           IndexBuilder at{body, loc};

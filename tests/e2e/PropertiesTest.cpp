@@ -332,6 +332,38 @@ TEST(Threads, BitwiseEqualWeights) {
   }
 }
 
+//===----------------------------------------------------------------------===//
+// NaN
+//===----------------------------------------------------------------------===//
+
+// What PyTorch 1.13 gives: pooling, maxima and argmax find a NaN.
+TEST(Nan, IsFoundByMaxima) {
+  const double nan = std::nan("");
+  for (const char *backend : {"halide", "reference"}) {
+    SCOPED_TRACE(backend);
+    Network network(shared(R"(model spoilt(batch = 1) {
+      input x : f32[batch, 2, 4, 1] with gradient
+      y = max_pool2d(x, 2)
+      output pooled = y
+      output rectified = max_pool2d(relu(x), 2)
+      output place = argmax(reshape(x, [batch, 8]))
+      output largest = max(reshape(x, [batch, 8]), 1)
+      loss sum(y)
+    })",
+                           {backend}));
+    network.set("x", {1, nan, 5, 6, 3, 4, 7, 2});
+    network.call("forward", 1);
+    EXPECT_TRUE(std::isnan(network.get("pooled")[0]));
+    EXPECT_EQ(network.get("pooled")[1], 7);
+    EXPECT_TRUE(std::isnan(network.get("rectified")[0]));
+    EXPECT_EQ(network.get("rectified")[1], 7);
+    EXPECT_EQ(network.get("place"), Numbers{1});
+    EXPECT_TRUE(std::isnan(network.get("largest")[0]));
+    network.call("gradients", 1);
+    EXPECT_EQ(network.get("x_gradient"), (Numbers{0, 1, 0, 0, 0, 0, 1, 0}));
+  }
+}
+
 #if defined(__SSE__)
 // 1e-14 cubed is no normal number: zero in a step, on any thread. The
 // caller's own arithmetic is as before.
