@@ -1,12 +1,16 @@
 //===- Main.cpp - The fmc command ---------------------------------------------------===//
 //
-// Subcommands and their options. Exit codes: 0 done, 1 an error in what was
-// given (reported), 2 a command line that cannot be understood.
+// Subcommands and their options. Exit codes, as of compilers: 0 done, 1 an error,
+// in the model or on the command line, which was reported.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/driver/Commands.h"
 #include "compiler/driver/Compiler.h"
+#include "frontend/recorder/Diagnostics.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <CLI/CLI.hpp>
 
@@ -31,8 +35,9 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
       ->check(CLI::Range(0, 3))->capture_default_str();
   command.add_option("--backend", options.backend, "Kernel generator")
       ->check(CLI::IsMember({"halide", "reference"}))->capture_default_str();
-  command.add_flag("--fuse,!--no-fuse", options.fuse, "Fuse ops into kernels (default)");
-  command.add_flag("--layout,!--no-layout", options.layout, "Choose how tensors lie in memory (default)");
+  command.add_flag_callback("--no-fuse", [&options] { options.fuse = false; }, "One op a kernel");
+  command.add_flag_callback("--no-layout", [&options] { options.layout = false; },
+                            "Tensors lie densely, and nobody copies operands");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
   command.add_flag("--asserts", options.asserts, "Kernels check every bound");
   command.add_option("--threads", options.jobs, "Threads that compile (default: one a core)");
@@ -131,10 +136,31 @@ int main(int argc, char **argv) {
   helpCommand->add_option("op", helpOptions.op, "The op (default: list them all)");
   helpCommand->add_flag("--markdown", helpOptions.markdown, "The whole reference, in Markdown");
 
+  // CLI11 would only say that a subcommand is required.
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word == "--color")
+      ++i;
+    if (word[0] == '-')
+      continue;
+    std::vector<std::string> commands;
+    for (const CLI::App *command : app.get_subcommands({}))
+      commands.push_back(command->get_name());
+    if (llvm::is_contained(commands, word))
+      break;
+    std::string near = nearest(word, commands);
+    std::fprintf(stderr, "fmc: error: unknown command '%s'%s\nThe commands are %s; fmc COMMAND --help explains one.\n",
+                 word.c_str(), near.empty() ? "" : ("; did you mean '" + near + "'?").c_str(),
+                 llvm::join(commands, ", ").c_str());
+    return 1;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) // --help, --version
+      return app.exit(error);
+    std::fprintf(stderr, "fmc: error: %s\nRun with --help for more information.\n", error.what());
+    return 1;
   }
   if (color == "always" || color == "never")
     options.color = color == "always";

@@ -12,6 +12,13 @@ using namespace mlir;
 
 namespace fm::ir {
 
+/// As a person would write it; raw streams write 1.000000e+00.
+static std::string shortNumber(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
 static RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
@@ -330,7 +337,7 @@ static LogicalResult checkNorm(Location loc, StringRef op, RankedTensorType x,
                           << toString(x);
   double epsilon = attributes.getAs<FloatAttr>("epsilon").getValueAsDouble();
   if (!(epsilon > 0))
-    return mlir::emitError(loc) << op << ": epsilon must be positive, is " << epsilon;
+    return mlir::emitError(loc) << op << ": epsilon must be positive, is " << shortNumber(epsilon);
   return success();
 }
 static LogicalResult inferSame(ValueRange operands, Types &types) {
@@ -344,7 +351,7 @@ FM_SPECS(BatchNormOp) {
     return failure();
   double momentum = attributes.getAs<FloatAttr>("momentum").getValueAsDouble();
   if (!(momentum >= 0 && momentum <= 1))
-    return mlir::emitError(loc) << "batch_norm: momentum must lie in [0, 1], is " << momentum;
+    return mlir::emitError(loc) << "batch_norm: momentum must lie in [0, 1], is " << shortNumber(momentum);
   MLIRContext *context = attributes.getContext();
   auto specs = normSpecs(context, x);
   specs.push_back({"moving_mean", specs[0].type, constantInit(context, 0), 0, 0, true});
@@ -399,7 +406,7 @@ SmallVector<Value> LayerNormOp::decompose(DecomposeContext &context) {
 FM_INFER(DropoutOp) {
   double rate = attributes.getAs<FloatAttr>("rate").getValueAsDouble();
   if (!(rate >= 0 && rate < 1))
-    return emitOptionalError(loc, "dropout: rate must lie in [0, 1), is ", rate);
+    return emitOptionalError(loc, "dropout: rate must lie in [0, 1), is ", shortNumber(rate));
   return inferSame(operands, types);
 }
 SmallVector<Value> DropoutOp::decompose(DecomposeContext &context) {
