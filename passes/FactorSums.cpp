@@ -20,7 +20,7 @@ namespace fm::passes {
 
 namespace {
 
-/// The factors of a product, in order; at most eight.
+/// The factors of a product, in order; behind the seventh, products count as one.
 void collectFactors(Value value, SmallVectorImpl<Value> &factors) {
   auto product = value.getDefiningOp<ir::MulOp>();
   if (!product || factors.size() >= 7) {

@@ -117,7 +117,7 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
             buffer.dims.back().extent.isSamples ||
             buffer.dims[d].extent.size < 4)
           continue;
-        const std::vector<PhysicalDim> dims = 
+        const std::vector<PhysicalDim> dims =
             withInnermost(buffer.dims, d, sizeOf(buffer.type));
         const double cycles = estimate(with(current, i, dims), machine).cycles +
                               copyCycles(buffer, machine);

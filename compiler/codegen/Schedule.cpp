@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 namespace fm::codegen {
@@ -69,6 +70,7 @@ private:
   const int number;
   Group group;
   std::vector<std::vector<Reader>> readers;
+  std::map<unsigned, bool> readsReduction;
   int64_t scratch = 0;
 
   bool isStoredEarlier(unsigned s, unsigned result) const {
@@ -125,7 +127,10 @@ private:
     }
   }
 
-  bool readsReductionAtIdentity(unsigned s) const {
+  bool readsReductionAtIdentity(unsigned s) {
+    // A stage may be read twice by each of a chain: look at it once.
+    if (auto known = readsReduction.find(s); known != readsReduction.end())
+      return known->second;
     const Stage &stage = spec.stages[s];
     bool found = false;
     for (const Result &result : stage.results)
@@ -138,7 +143,7 @@ private:
           found |=
               source.reduces() || readsReductionAtIdentity(load.source.index);
       });
-    return found;
+    return readsReduction[s] = found;
   }
 
   void placeStage(unsigned s) {

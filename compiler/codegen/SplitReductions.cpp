@@ -2,10 +2,12 @@
 #include "compiler/codegen/SplitReductions.h"
 
 #include <algorithm>
-#include <map>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <unordered_map>
 
 #include "compiler/codegen/IndexAnalysis.h"
@@ -69,6 +71,7 @@ public:
 
   std::vector<std::optional<int64_t>> at(const Expr &e, const Point &point) {
     found.clear();
+    done.clear();
     visit(e, point);
     return std::move(found);
   }
@@ -77,6 +80,8 @@ private:
   const KernelSpec &spec;
   const int64_t samples;
   std::vector<std::optional<int64_t>> found;
+  /// Values used twice are looked at once.
+  std::set<std::tuple<unsigned, unsigned, Point>> done;
 
   void visit(const Expr &e, const Point &point) {
     forEachLoad(e, [&](const Expr &load) {
@@ -96,6 +101,8 @@ private:
         return;
       }
       const Stage &stage = spec.stages[load.source.index];
+      if (!done.emplace(load.source.index, load.source.result, at).second)
+        return;
       if (!stage.reduces())
         return visit(*stage.results[load.source.result].init, at);
       Buffer scratch;

@@ -2,8 +2,8 @@
 //
 // Caches of 64 sets of 64 bytes put lines 4096 bytes apart into one set. A
 // contraction walks down the rows of its operands; with rows of 2 or 4 KiB all
-// of what it reads competes for a few ways, and the code runs at 70% of what it
-// reaches with rows one line longer (docs/kernels.md).
+// of what it reads competes for a few ways: up to a third more time than with
+// rows one line longer (docs/decisions.md).
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_IR_ROWPITCH_H

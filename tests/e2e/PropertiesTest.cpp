@@ -157,8 +157,7 @@ INSTANTIATE_TEST_SUITE_P(Properties, PerVariant,
 // Layouts
 //===----------------------------------------------------------------------===//
 
-/// Rows of 2 KiB and more, which do not lie densely; one weight is looked at
-/// through a reshape.
+/// Rows of 2 KiB and more, which do not lie densely.
 const char *const kWide = R"(model wide(batch = 6) {
   input image : f32[batch, 20]
   target label : i32[batch]
