@@ -14,13 +14,11 @@ namespace fm::passes {
 
 namespace {
 
-/// Bytes of a tensor for the largest n. Kernels may run over the end of the
-/// samples by less than a register tile: the rows are rounded up for that.
+/// Bytes of a tensor for the largest n.
 int64_t bytesOf(RankedTensorType type, int64_t pitch, int64_t batch) {
-  int64_t rows = batch >= 16 ? (batch + 15) / 16 * 16 : batch;
   int64_t count = 1;
   for (int64_t size : type.getShape())
-    count *= ShapedType::isDynamic(size) ? rows : size;
+    count *= ShapedType::isDynamic(size) ? batch : size;
   if (pitch)
     count = count / type.getShape().back() * pitch;
   unsigned bits = type.getElementTypeBitWidth();

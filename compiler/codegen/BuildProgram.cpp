@@ -164,6 +164,8 @@ private:
     places.clear();
     if (auto bytes = function->getAttrOfType<IntegerAttr>("fm.arena_bytes"))
       program.arenaBytes = std::max(program.arenaBytes, bytes.getInt());
+    if (auto flops = function->getAttrOfType<FloatAttr>(kFlops))
+      entry.flops = flops.getValueAsDouble();
     addArguments(function, entry);
     for (Operation &op : function.getBody().front()) {
       if (auto constant = dyn_cast<arith::ConstantOp>(op)) {

@@ -6,8 +6,9 @@
 
 namespace fm::codegen {
 
-/// FLOPs of the contractions in a kernel for n samples: 2 a multiply-and-add,
-/// counted densely, whatever the schedule leaves out.
+/// FLOPs that the contractions in a kernel carry out for n samples: 2 a
+/// multiply-and-add, over zeros of padding, too. See `Entry::flops` for those
+/// that the model asks for.
 double contractionFlops(const KernelSpec &spec, int64_t n);
 
 /// Bytes of what it reads and writes, each once.

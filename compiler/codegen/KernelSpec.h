@@ -121,9 +121,9 @@ struct Buffer {
   int64_t offset = 0;            ///< elements, from the pointer passed
   /// Memory of the application: exactly the n samples given are there, and the
   /// base may be aligned to an element only. Else the memory is fmc's own: 64
-  /// bytes aligned, rows up to the upper bound, rounded up to a multiple of 16
-  /// rows, may be read and overwritten with anything, and up to 256 bytes behind
-  /// its end may be read (so that the last vector of a row need not be masked).
+  /// bytes aligned, all rows up to the upper bound are there, and they and up to
+  /// 256 bytes behind the end may be read (so that the last vector of a row need
+  /// not be masked). Nothing but the n samples is ever written.
   bool external = false;
 };
 

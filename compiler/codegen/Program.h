@@ -71,6 +71,7 @@ struct Entry {
   bool takesSamples = true;
   bool advancesStep = false;  ///< the update count goes up by one
   bool advancesDraws = false; ///< so does the count of training passes
+  double flops = 0;           ///< of its contractions, for a full batch: the textbook's
   std::vector<EntryArgument> arguments;
   std::vector<KernelCall> calls;
 };

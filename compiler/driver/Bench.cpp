@@ -21,13 +21,6 @@ using namespace codegen;
 
 namespace {
 
-double entryFlops(const Program &program, const Entry &entry, int64_t n) {
-  double flops = 0;
-  for (const KernelCall &call : entry.calls)
-    flops += contractionFlops(program.kernels[call.kernel], n);
-  return flops;
-}
-
 /// Kernels of one entry, each timed by itself on the entry's own memory.
 class KernelTable {
 public:
@@ -61,7 +54,8 @@ private:
       case TensorPlace::Space::Argument:
         pointers.push_back(static_cast<char *>(arguments.pointers()[place.index]) + place.offset);
         break;
-      case TensorPlace::Space::Constant: return 0;
+      case TensorPlace::Space::Constant:
+      case TensorPlace::Space::Scratch: return 0; // none is left in a program
       }
     }
     return bench::median([&] { live.callKernel(call.kernel, n, pointers); }, 0.02);
@@ -117,9 +111,8 @@ bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics 
     }
     auto times = bench::timings([&] { live->call(number, program.batch, arguments.pointers()); }, how.seconds);
     double median = times[times.size() / 2];
-    double flops = entryFlops(program, entry, program.batch);
     std::printf("%-16s  %10.4f  %10.4f  %10.1f  %7.0f%%  %8zu\n", name, median * 1e3, times.front() * 1e3,
-                flops / median / 1e9, 100 * flops / median / 1e9 / (peak * how.threads), entry.calls.size());
+                entry.flops / median / 1e9, 100 * entry.flops / median / 1e9 / (peak * how.threads), entry.calls.size());
     if (how.kernels)
       KernelTable(*live, entry, arguments, program.batch).print(peak, bandwidth);
   }

@@ -17,6 +17,10 @@ inline constexpr llvm::StringLiteral kBinding = "fm.binding";
 /// On integer arguments: their elements lie in [0, bound).
 inline constexpr llvm::StringLiteral kIndexBound = "fm.index_bound";
 
+/// On entry functions: FLOPs of their contractions for a full batch, before any
+/// optimisation, as f64.
+inline constexpr llvm::StringLiteral kFlops = "fm.flops";
+
 // Persistent scalars of a model that trains.
 inline constexpr llvm::StringLiteral kLearningRate = "train.learning_rate";
 inline constexpr llvm::StringLiteral kStep = "train.step";   ///< updates so far

@@ -121,6 +121,17 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
   ];
 }
 
+def ContractionOpInterface : OpInterface<"ContractionOpInterface"> {
+  let cppNamespace = "::fm::ir";
+  let description = [{ A sum of products: the work of a network. }];
+  let methods = [
+    InterfaceMethod<[{
+      Multiplications and additions, as pairs, of the textbook's loops with `batch`
+      samples; those that a better algorithm saves are counted, too.
+    }], "int64_t", "getMultiplyAdds", (ins "int64_t":$batch)>,
+  ];
+}
+
 def IndexOpInterface : OpInterface<"IndexOpInterface"> {
   let cppNamespace = "::fm::ir";
   let description = [{

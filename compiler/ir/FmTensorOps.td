@@ -12,6 +12,7 @@ include "compiler/ir/FmPointwiseOps.td"
 defvar Infer = DeclareOpInterfaceMethods<InferTypeOpInterface>;
 defvar Adjoint = DeclareOpInterfaceMethods<AdjointOpInterface>;
 defvar Lowering = DeclareOpInterfaceMethods<LoweringOpInterface>;
+defvar Contraction = DeclareOpInterfaceMethods<ContractionOpInterface>;
 defvar Decompose = DeclareOpInterfaceMethods<DecomposableOpInterface>;
 defvar Typed = "operands attr-dict `:` functional-type(operands, results)";
 
@@ -57,9 +58,11 @@ def Fm_OneHotOp : Fm_Op<"one_hot", [Pure, Infer, Lowering, NonDifferentiableOpIn
 def Fm_RandomMaskOp : Fm_Op<"random_mask", [Pure, Lowering, NonDifferentiableOpInterface]> {
   let summary = "0 with probability `rate`, else 1 / (1 - rate)";
   let description = [{
-    Counter-based: element i of stream s at step t under seed k is one output of
-    Philox2x32-7 (Salmon et al., SC 2011) with key k and counter (i, t * 2^12 + s).
-    The same values come out whenever they are computed again.
+    Counter-based: with z = mix(mix(k + 0x9E3779B97F4A7C15) xor (2^12 t + s)), the
+    64-bit mix being SplitMix64's (Steele et al., OOPSLA 2014), element i of stream
+    s at step t under seed k is one output of Philox2x32-7 (Salmon et al., SC 2011)
+    with key z mod 2^32 and counter (i mod 2^32, z / 2^32 xor i / 2^32). The same
+    values come out whenever they are computed again; they repeat after 2^52 steps.
   }];
   let arguments = (ins Fm_Scalar:$seed, Fm_Scalar:$step, F64Attr:$rate, Fm_Int:$stream);
   let results = (outs Fm_FloatTensor:$mask);
@@ -153,7 +156,7 @@ def Fm_EmbedOp : Fm_Op<"embed", [Pure, Infer, Adjoint, Lowering]> {
 // Contractions
 //===----------------------------------------------------------------------===//
 
-def Fm_EinsumOp : Fm_Op<"einsum", [Pure, Infer, Adjoint, Lowering]> {
+def Fm_EinsumOp : Fm_Op<"einsum", [Pure, Infer, Adjoint, Lowering, Contraction]> {
   let summary = "sum of products over the labels that the result lacks";
   let description = [{
     `equation`: "nk,ko->no". Every label of an operand occurs in the other or in
@@ -174,7 +177,7 @@ def Fm_MatmulOp : Fm_LangOp<"matmul", "math",
 }
 
 class Fm_ConvFamilyOp<string mnemonic, dag arguments_>
-    : Fm_Op<mnemonic, [Pure, Infer, Adjoint, Lowering]> {
+    : Fm_Op<mnemonic, [Pure, Infer, Adjoint, Lowering, Contraction]> {
   let arguments = arguments_;
   let results = (outs Fm_FloatTensor:$y);
   let assemblyFormat = Typed;

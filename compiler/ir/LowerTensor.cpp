@@ -135,8 +135,29 @@ SmallVector<std::pair<unsigned, int64_t>> OneHotOp::getIndexBounds() {
   return {{0, getDepth()}};
 }
 
+/// All 64 bits of `z` in each bit of the result: the finalizer of SplitMix64
+/// (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+/// OOPSLA 2014, figure 16).
+static Value mixBits(OpBuilder &b, Location loc, Value z) {
+  auto number = [&](uint64_t value) -> Value {
+    return b.create<arith::ConstantOp>(loc, b.getI64IntegerAttr(int64_t(value)));
+  };
+  auto fold = [&](int bits) {
+    z = b.create<arith::XOrIOp>(loc, z, b.create<arith::ShRUIOp>(loc, z, number(bits)));
+  };
+  fold(30);
+  z = b.create<arith::MulIOp>(loc, z, number(0xBF58476D1CE4E5B9));
+  fold(27);
+  z = b.create<arith::MulIOp>(loc, z, number(0x94D049BB133111EB));
+  fold(31);
+  return z;
+}
+
 // Philox2x32 with 7 rounds: Salmon, Moraes, Dror, Shaw, "Parallel random
-// numbers: as easy as 1, 2, 3", SC 2011; constants from its section 4.
+// numbers: as easy as 1, 2, 3", SC 2011; constants from its section 4. Its 32
+// bits of key and 64 of counter are too few for a seed, a pass, a stream and an
+// element side by side: the first three are mixed to 64 bits, which are the same
+// for all elements.
 FM_LOWER(RandomMaskOp) {
   auto type = cast<RankedTensorType>(getType());
   auto scalarMap = AffineMap::get(type.getRank(), 0, ArrayRef<AffineExpr>{}, getContext());
@@ -151,15 +172,18 @@ FM_LOWER(RandomMaskOp) {
     auto low = [&](Value v) -> Value { return b.create<arith::AndIOp>(at.loc, v, mask); };
     auto high = [&](Value v) -> Value { return b.create<arith::ShRUIOp>(at.loc, v, half); };
     auto mix = [&](Value x, Value y) -> Value { return b.create<arith::XOrIOp>(at.loc, x, y); };
-    Value key = low(mix(elements[0], high(elements[0])));
+    auto add = [&](Value x, Value y) -> Value { return b.create<arith::AddIOp>(at.loc, x, y); };
+    Value pass = b.create<arith::ShLIOp>(at.loc, elements[1], number(12));
+    Value chosen = mixBits(b, at.loc, add(elements[0], number(0x9E3779B97F4A7C15)));
+    chosen = mixBits(b, at.loc, mix(chosen, add(pass, number(getStream()))));
+    Value key = low(chosen);
     Value position = at.constant(0);
     for (int64_t i = 0; i < type.getRank(); ++i) {
       position = at.mul(position, type.getDimSize(i));
       position = b.create<arith::AddIOp>(at.loc, position, at.dim(i));
     }
-    Value left = low(b.create<arith::IndexCastOp>(at.loc, i64, position));
-    Value streams = b.create<arith::MulIOp>(at.loc, elements[1], number(4096));
-    Value right = low(b.create<arith::AddIOp>(at.loc, streams, number(getStream())));
+    position = b.create<arith::IndexCastOp>(at.loc, i64, position);
+    Value left = low(position), right = mix(high(chosen), high(position));
     for (int round = 0; round < 7; ++round) {
       Value product = b.create<arith::MulIOp>(at.loc, left, number(0xD256D193));
       left = mix(mix(high(product), key), right);
@@ -421,6 +445,21 @@ Value buildContraction(LoweringContext &context, Location loc, RankedTensorType 
         body.create<linalg::YieldOp>(bodyLoc, sum);
       });
   return generic.getResult(0);
+}
+
+int64_t EinsumOp::getMultiplyAdds(int64_t batch) {
+  std::map<char, int64_t> sizes;
+  auto [inputs, y] = getEquation().split("->");
+  auto [a, b] = inputs.split(',');
+  for (auto [labels, operand] : {std::pair(a, getA()), std::pair(b, getB())})
+    for (auto [label, size] : llvm::zip(labels, cast<RankedTensorType>(operand.getType()).getShape()))
+      sizes[label] = ShapedType::isDynamic(size) ? batch : size;
+  if (sizes.size() == y.size()) // nothing is summed
+    return 0;
+  int64_t product = 1;
+  for (auto [label, size] : sizes)
+    product *= size;
+  return product;
 }
 
 FM_LOWER(EinsumOp) {

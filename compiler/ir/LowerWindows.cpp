@@ -88,6 +88,19 @@ static SmallVector<AffineExpr> kernelExprs(AffineExpr ky, AffineExpr kx, const C
   return result;
 }
 
+/// The convolution from which all three derive: each element of its result sums
+/// over the part of the kernel [kh, kw, in, out] that belongs to one output.
+static int64_t convMultiplyAdds(Value y, Value kernel, int64_t batch) {
+  RankedTensorType result = tensorType(y), w = tensorType(kernel);
+  int64_t product = batch * (w.getNumElements() / w.getDimSize(3));
+  for (int64_t size : result.getShape().drop_front())
+    product *= size;
+  return product;
+}
+int64_t ConvOp::getMultiplyAdds(int64_t batch) { return convMultiplyAdds(getY(), getW(), batch); }
+int64_t ConvInputGradOp::getMultiplyAdds(int64_t batch) { return convMultiplyAdds(getDy(), getW(), batch); }
+int64_t ConvKernelGradOp::getMultiplyAdds(int64_t batch) { return convMultiplyAdds(getDy(), getY(), batch); }
+
 FM_LOWER(ConvOp) {
   auto type = cast<RankedTensorType>(getType());
   ConvLoops loops(context, getGroups(), tensorType(getX()).getDimSize(3), type.getDimSize(3));

@@ -150,6 +150,8 @@ TEST_P(PerVariant, GradientsAndApplyGradientsAreTrainStep) {
 INSTANTIATE_TEST_SUITE_P(Properties, PerVariant,
                          testing::Values(Variant{"halide", true, false},
                                          Variant{"halide", true, true},
+                                         Variant{"halide", false, false},
+                                         Variant{"halide", true, false, {}, false, true},
                                          Variant{"reference", true, false}),
                          [](const auto &info) { return info.param.name(); });
 
@@ -363,6 +365,56 @@ TEST(Nan, IsFoundByMaxima) {
   }
 }
 
+// docs/language.md, "Numbers".
+TEST(Nan, IsHandedOnAndTiesAreShared) {
+  const double nan = std::nan("");
+  for (const char *backend : {"halide", "reference"}) {
+    SCOPED_TRACE(backend);
+    Network network(shared(R"(model ties(batch = 2) {
+      input x : f32[batch, 20] with gradient
+      input y : f32[batch, 20] with gradient
+      output larger = maximum(x, y)
+      output smaller = minimum(x, y)
+      output rectified = relu(x)
+      output sizes = abs(x)
+      output largest = max(x, 1)
+      loss sum(maximum(x, y)) + 10 * sum(minimum(x, y)) + 100 * sum(relu(x)) +
+           1000 * sum(abs(x)) + 10000 * sum(max(x, 1))
+    })",
+                           {backend}));
+    // 20: a vector and a rest of each; the last two columns are the ties.
+    Numbers x(40, -1), y(40, -2);
+    x[0] = x[19] = nan;
+    y[1] = y[18] = nan;
+    x[37] = y[37] = 0;
+    x[38] = x[39] = y[38] = y[39] = 7;
+    network.set("x", x);
+    network.set("y", y);
+    network.call("forward", 2);
+    const Numbers larger = network.get("larger"), smaller = network.get("smaller"),
+                  rectified = network.get("rectified"), sizes = network.get("sizes");
+    for (size_t i = 0; i < 20; ++i) {
+      const bool lost = std::isnan(x[i]) || std::isnan(y[i]);
+      EXPECT_EQ(std::isnan(larger[i]), lost) << i;
+      EXPECT_EQ(std::isnan(smaller[i]), lost) << i;
+      EXPECT_EQ(std::isnan(rectified[i]), std::isnan(x[i])) << i;
+      EXPECT_EQ(std::isnan(sizes[i]), std::isnan(x[i])) << i;
+    }
+    EXPECT_TRUE(std::isnan(network.get("largest")[0]));
+    EXPECT_EQ(network.get("largest")[1], 7);
+    network.call("gradients", 2);
+    const Numbers dx = network.get("x_gradient"), dy = network.get("y_gradient");
+    EXPECT_EQ(dx[20], 1 - 1000);
+    EXPECT_EQ(dy[20], 10);
+    EXPECT_EQ(dx[37], 5.5); // neither relu nor abs has a slope at 0
+    EXPECT_EQ(dy[37], 5.5);
+    for (size_t i : {38, 39}) {
+      EXPECT_EQ(dx[i], 5.5 + 100 + 1000 + 5000);
+      EXPECT_EQ(dy[i], 5.5);
+    }
+  }
+}
+
 #if defined(__SSE__)
 // 1e-14 cubed is no normal number: zero in a step, on any thread. The
 // caller's own arithmetic is as before.
@@ -479,6 +531,26 @@ TEST_P(Dropout, DiffersPerStepAndSeed) {
   }
   EXPECT_TRUE(masks.count(again.get("c_gradient"))) << "the first mask again";
   EXPECT_FALSE(masks.count(other.get("c_gradient")));
+}
+
+// Long training and near seeds: no bit of the pass or the seed is lost.
+TEST_P(Dropout, NeverRepeats) {
+  std::set<Numbers> masks;
+  size_t made = 0;
+  for (uint64_t seed : {3ull, 3ull + (1ull << 32), 3ull + (3ull << 32)})
+    for (double pass : {0.0, 1.0, 4096.0, double(1 << 20), double(1ull << 32), double(1ull << 40)}) {
+      Network later(shared(kDropout, GetParam()), 3);
+      for (const char *name : {"x", "c", "d"})
+        later.set(name, Numbers(size, 1));
+      ASSERT_EQ(fm_set_seed(later.instance(), seed), FM_OK);
+      later.setTensor("train.draws", {pass});
+      later.call("gradients", 64);
+      // Both streams.
+      masks.insert(later.get("c_gradient"));
+      masks.insert(later.get("d_gradient"));
+      made += 2;
+    }
+  EXPECT_EQ(masks.size(), made);
 }
 
 INSTANTIATE_TEST_SUITE_P(Properties, Dropout,

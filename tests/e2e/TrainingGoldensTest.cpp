@@ -75,6 +75,8 @@ INSTANTIATE_TEST_SUITE_P(
     E2e, TrainingGoldens,
     testing::Values(Training{"mnist_cnn", {"halide", true, true}, 100, 1e-9},
                     Training{"mnist_cnn", {"halide", true, false}, 20, 1e-5},
+                    Training{"mnist_cnn", {"halide", false, false}, 20, 1e-5},
+                    Training{"mnist_cnn", {"halide", true, false, {}, false, true}, 20, 1e-5},
                     Training{"mlp", {"halide", true, true}, 100, 1e-9},
                     Training{"mlp", {"halide", true, false}, 20, 1e-5},
                     Training{"mlp", {"reference", true, true}, 2, 1e-9}),

@@ -18,6 +18,7 @@ using codegen::TensorKind;
 
 std::string Variant::name() const {
   std::string text = backend + (fuse ? "" : "_unfused");
+  text += std::string(layout ? "" : "_unlaid") + (exact ? "_exact" : "");
   return text + (widen ? "_f64" : "_f32");
 }
 
@@ -27,6 +28,8 @@ static driver::CompilerOptions optionsOf(const Variant &variant) {
   options.fuse = variant.fuse;
   options.widen = variant.widen;
   options.defines = variant.defines;
+  options.layout = variant.layout;
+  options.exact = variant.exact;
   return options;
 }
 static Code checked(std::unique_ptr<driver::LiveModel> model,

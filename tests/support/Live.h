@@ -29,8 +29,10 @@ struct Variant {
   bool fuse = true;
   bool widen = false; ///< f32 becomes f64
   std::vector<std::string> defines = {};
+  bool layout = true;
+  bool exact = false;
 
-  std::string name() const; ///< "halide_f32", "halide_unfused_f64"...
+  std::string name() const; ///< "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
   friend std::ostream &operator<<(std::ostream &out, const Variant &v) {
     return out << v.name();
   }
