@@ -3,6 +3,7 @@
 #include "compiler/ir/Bindings.h"
 #include "passes/Partition.h"
 #include "passes/Passes.h"
+#include "compiler/ir/Together.h"
 #include "compiler/ir/Views.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -65,6 +66,8 @@ bool onlyMoves(Block &body) {
     return reads == 1;
   return reads == 0 && isa<BlockArgument>(yielded);
 }
+
+bool isTogether(Operation *op) { return !togetherOf(op).empty(); }
 
 /// For comparisons of sizes: how many samples `?` stands for.
 constexpr int64_t kSamplesGuess = 16;
@@ -188,6 +191,13 @@ private:
       for (Value result : op.getResults())
         node.returned |= feedsView(result);
       node.apart = apart.contains(op);
+      node.together = isTogether(op);
+      // Half of a transform is made inside of the other half.
+      if (node.together && llvm::all_of(op->getUsers(), [](Operation *user) {
+            auto reader = isa<tensor::ExtractOp>(user) ? user->getParentOfType<linalg::GenericOp>() : nullptr;
+            return reader && isTogether(reader);
+          }))
+        node.copy = FusionNode::Copy::Free;
       nodes.push_back(std::move(node));
     }
   }

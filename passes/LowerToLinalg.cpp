@@ -31,23 +31,10 @@ void recordIndexBounds(func::FuncOp function) {
   });
 }
 
-/// The work that users know, while its ops are still there.
-void recordFlops(func::FuncOp function) {
-  auto models = function->getParentOfType<ModuleOp>().getOps<ir::ModelOp>();
-  if (models.empty())
-    return;
-  double flops = 0;
-  function.walk([&](ir::ContractionOpInterface op) {
-    flops += 2 * double(op.getMultiplyAdds((*models.begin()).getBatch()));
-  });
-  function->setAttr(kFlops, Builder(function.getContext()).getF64FloatAttr(flops));
-}
-
 struct LowerToLinalg : impl::FmLowerToLinalgBase<LowerToLinalg> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     recordIndexBounds(function);
-    recordFlops(function);
     Value samples = function.getArgument(0);
     SmallVector<ir::LoweringOpInterface> work;
     function.walk([&](ir::LoweringOpInterface op) { work.push_back(op); });

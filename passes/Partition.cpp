@@ -218,7 +218,9 @@ private:
     for (const auto &edge : inputs[v]) {
       int p = groupOf[edge.producer];
       if (p == g || groups[p].anchored || edge.access != Access::Identity ||
-          groups[p].results != nodes[v].loops || !joins(v, p))
+          groups[p].results != nodes[v].loops || !joins(v, p) ||
+          std::any_of(groups[p].members.begin(), groups[p].members.end(),
+                      [&](int member) { return nodes[member].together; }))
         continue;
       takeExclusive(v, g, p);
     }
@@ -259,7 +261,7 @@ private:
   void sink(int v) {
     const int g = groupOf[v];
     if (nodes[v].kind != Kind::Pointwise || nodes[v].returned ||
-        nodes[v].apart || consumers[v].empty())
+        nodes[v].apart || nodes[v].together || consumers[v].empty())
       return;
     const int h = groupOf[consumers[v].front()];
     if (h == g || nodes[consumers[v].front()].apart)

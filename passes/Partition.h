@@ -37,6 +37,7 @@ struct FusionNode {
   int loops = 0;
   int results = 0;
   bool returned = false; ///< its result leaves the function
+  bool together = false; ///< computed in tiles of its own, never in a reduction's loops
   bool apart = false;    ///< a kernel of its own, which holds no copies
   std::vector<Edge> inputs;
 };

@@ -53,6 +53,25 @@ def FmFactorSums : Pass<"fm-factor-sums", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmCountWork : Pass<"fm-count-work", "::mlir::func::FuncOp"> {
+  let summary = "FLOPs of an entry";
+  let description = [{
+    After: the function has `fm.flops`, those of its contractions for a full
+    batch. Runs before anything saves some of them.
+  }];
+}
+
+def FmWinograd : Pass<"fm-winograd", "::mlir::func::FuncOp"> {
+  let summary = "3x3 convolutions by transforms, where that is faster";
+  let description = [{
+    Before: convolutions and their gradients. After: those with a 3x3 kernel,
+    stride 1 and enough channels are transforms around an einsum with a quarter of
+    the products. A border of zeros and the slice that removes its gradient become
+    part of the transforms. Rounds differently, by about as much again as a sum
+    in order.
+  }];
+}
+
 def FmLowerToLinalg : Pass<"fm-lower-to-linalg", "::mlir::func::FuncOp"> {
   let summary = "Primitives to linalg on tensors";
   let description = [{

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/KernelSpec.h"
 
+#include <map>
 #include <cctype>
 #include <cinttypes>
 #include <cstdio>
@@ -377,6 +378,12 @@ public:
 private:
   const KernelSpec &spec;
   const Stage *stage = nullptr;
+  struct Shared {
+    int uses = 0;
+    std::string name;
+  };
+  std::map<const Expr *, Shared> shared; ///< nodes of this stage
+  int named = 0;
   std::string text;
 
   static std::string describe(const Extent &extent) {
@@ -415,6 +422,17 @@ private:
 
   void print(const Stage &s) {
     stage = &s;
+    shared.clear();
+    for (const Result &result : s.results)
+      for (const ExprRef &e : {result.init, result.update})
+        if (e)
+          countUses(*e);
+    if (!s.together.empty()) {
+      text += "  together";
+      for (int64_t period : s.together)
+        text += " " + std::to_string(period);
+      text += "\n";
+    }
     for (size_t r = 0; r < s.results.size(); ++r) {
       std::string head = "  " + resultName(&s - spec.stages.data(), r) + "[";
       for (size_t i = 0; i < s.domain.size(); ++i)
@@ -422,25 +440,49 @@ private:
             (i ? ", i" : "i") + std::to_string(i) + ":" + describe(s.domain[i]);
       head += "] : ";
       head += nameOf(s.results[r].type);
-      text += head + " = " + print(*s.results[r].init) + "\n";
+      const std::string init = print(*s.results[r].init);
+      text += head + " = " + init + "\n";
       if (!s.results[r].update)
         continue;
+      const std::string update = print(*s.results[r].update);
       text += "    over [";
       for (size_t i = 0; i < s.reduction.size(); ++i)
         text += (i ? ", i" : "i") + std::to_string(s.domain.size() + i) + ":" +
                 describe(s.reduction[i]);
-      text += "] <- " + print(*s.results[r].update) + "\n";
+      text += "] <- " + update + "\n";
     }
   }
 
-  std::string print(const Expr &e) const {
+  void countUses(const Expr &e) {
+    if (++shared[&e].uses == 1)
+      for (const ExprRef &operand : e.operands)
+        countUses(*operand);
+  }
+
+  /// What is used several times is written in a line of its own, before the
+  /// line that is being made.
+  std::string print(const Expr &e) {
+    Shared &known = shared[&e];
+    if (e.operands.empty() || known.uses < 2)
+      return printOnce(e);
+    if (known.name.empty()) {
+      std::string value = printOnce(e);
+      known.name = "t" + std::to_string(named++);
+      text += "    " + known.name + " = " + value + "\n";
+    }
+    return known.name;
+  }
+
+  std::string printOnce(const Expr &e) {
     const OpInfo info = infoOf(e.op);
     switch (e.op) {
     case Op::Constant: {
       if (!isFloat(e.type))
         return std::to_string(e.intValue);
       char buffer[40];
-      std::snprintf(buffer, sizeof buffer, "%.9g", e.floatValue);
+      // Kernels with equal texts are one: all digits.
+      std::snprintf(buffer, sizeof buffer, "%.*g",
+                    e.type == ScalarType::F32 ? 9 : 17, e.floatValue);
       return buffer;
     }
     case Op::Index:
@@ -466,7 +508,7 @@ private:
     }
   }
 
-  std::string list(const Expr &e) const {
+  std::string list(const Expr &e) {
     std::string s;
     for (size_t i = 0; i < e.operands.size(); ++i)
       s += (i ? ", " : "") + print(*e.operands[i]);

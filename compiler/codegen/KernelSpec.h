@@ -98,6 +98,10 @@ struct Stage {
   std::vector<Extent> domain;    ///< outermost first, as in the IR
   std::vector<Extent> reduction; ///< empty: pointwise
   std::vector<Result> results;   ///< all over the same domain
+  /// Per dimension of the domain, or empty: so many neighbours, from a multiple
+  /// on, share most of their arithmetic. Selections on the position in such a
+  /// group are decided where the schedule writes the group out.
+  std::vector<int64_t> together;
   bool reduces() const { return !reduction.empty(); }
 };
 

@@ -161,7 +161,9 @@ private:
       forwardComputed(s, home);
       return;
     }
-    bool materialise = stage.reduces();
+    // Written out in its own loops; what reads it repeats those of its formula.
+    const bool isHalf = !stage.together.empty() && !local;
+    bool materialise = stage.reduces() || isHalf;
     if (!materialise && !local) {
       bool expensive = false;
       for (const Result &result : stage.results)

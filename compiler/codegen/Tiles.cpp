@@ -293,12 +293,36 @@ private:
     nest.choice.tile[loop] = tile;
   }
 
+  /// Loops along which inlined stages want their results together.
+  std::vector<int64_t> togetherPeriods() const {
+    std::vector<int64_t> periods(loops, 1);
+    for (size_t s = 0; s < spec.stages.size(); ++s) {
+      const Stage &stage = spec.stages[s];
+      const bool here = static_cast<int>(s) == nest.stage ||
+                        group.place[s] == Place::Inline;
+      if (stage.together.empty() || !here || stage.domain != nest.domain)
+        continue;
+      for (size_t l = 0; l < loops; ++l)
+        if (const Loop &loop = nest.loops[l];
+            loop.divisor == 1 && loop.modulus == 0 && mayTile(l))
+          periods[l] = std::max(periods[l], stage.together[loop.logical]);
+    }
+    return periods;
+  }
+
   void pointwise() {
+    const std::vector<int64_t> periods = togetherPeriods();
+    bool whole = false;
+    for (size_t l = 0; l < loops; ++l)
+      if (periods[l] > 1) {
+        nest.choice.tile[l] = periods[l];
+        whole = true;
+      }
     // The loop along which most accesses are contiguous, writes counted twice.
     int best = -1;
     double bestScore = 0;
     for (size_t l = 0; l < loops; ++l) {
-      if (!mayTile(l))
+      if (!mayTile(l) || periods[l] > 1)
         continue;
       double score = 0;
       for (const Access &access : writes)
@@ -317,8 +341,10 @@ private:
         std::min(nativeLanes(), powerOfTwoAtLeast(extents[best]));
     if (lanes < 2)
       return;
-    const int64_t unroll = std::clamp<int64_t>(extents[best] / lanes, 1,
-                                               accesses.size() > 6 ? 2 : 4);
+    const int64_t unroll =
+        whole ? 1
+              : std::clamp<int64_t>(extents[best] / lanes, 1,
+                                    accesses.size() > 6 ? 2 : 4);
     int64_t tile = lanes;
     for (int64_t u = unroll; u > 1; --u)
       if (extents[best] % (lanes * u) == 0) {

@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/BuildProgram.h"
 #include "compiler/ir/Layouts.h"
+#include "compiler/ir/Together.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -191,6 +192,7 @@ private:
     auto extent = [&](unsigned loop) {
       return ShapedType::isDynamic(ranges[loop]) ? Extent{batch, true} : Extent{ranges[loop], false};
     };
+    stage.together = togetherOf(generic);
     loops.assign(iterators.size(), nullptr);
     unsigned number = 0;
     for (AffineExpr expr : outMap.getResults()) {

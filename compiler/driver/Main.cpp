@@ -38,6 +38,8 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
   command.add_flag_callback("--no-fuse", [&options] { options.fuse = false; }, "One op a kernel");
   command.add_flag_callback("--no-layout", [&options] { options.layout = false; },
                             "Tensors lie densely, and nobody copies operands");
+  command.add_flag_callback("--no-winograd", [&options] { options.winograd = false; },
+                            "3x3 convolutions by their plain loops");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
   command.add_flag("--asserts", options.asserts, "Kernels check every bound");
   command.add_option("--threads", options.jobs, "Threads that compile (default: one a core)");

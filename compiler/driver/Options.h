@@ -23,6 +23,7 @@ struct CompilerOptions {
   std::string backend = "halide";   ///< halide, reference
   bool fuse = true;                 ///< --no-fuse
   bool layout = true;               ///< --no-layout
+  bool winograd = true;             ///< --no-winograd
   bool exact = false;               ///< --exact
   bool asserts = false;             ///< --asserts: kernels check every bound
   bool timePasses = false;          ///< --time-passes

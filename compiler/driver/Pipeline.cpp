@@ -56,6 +56,13 @@ static const Stage kStages[] = {
        // Forward and adjoint share subexpressions, and adjoints leave dead ends.
        manager.addPass(createCSEPass());
        manager.addPass(createCanonicalizerPass());
+       onFunctions(manager, passes::createFmCountWork());
+       // The naive kernels of the reference backend know no tiles.
+       if (options.winograd && !options.exact && options.backend != "reference") {
+         onFunctions(manager, passes::createFmWinograd());
+         manager.addPass(createCSEPass());
+         manager.addPass(createCanonicalizerPass());
+       }
      },
      [](ModuleOp module) {
        return functionsLack(

@@ -3,6 +3,7 @@
 #define FM_OPS_TD
 
 include "compiler/ir/FmLayerOps.td"
+include "compiler/ir/FmWinogradOps.td"
 include "mlir/IR/SymbolInterfaces.td"
 
 //===----------------------------------------------------------------------===//

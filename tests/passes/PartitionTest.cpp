@@ -69,6 +69,16 @@ TEST(Partition, EpilogueJoinsItsAnchor) {
       (Kernels{{0, 1, 2}}));
 }
 
+TEST(Partition, TilesKeepTheirLoops) {
+  // What is computed a tile at a time takes an epilogue in, but does not run in
+  // the loops of a reduction.
+  FusionNode tiles = pointwise(kImage);
+  tiles.together = true;
+  EXPECT_EQ(kernelsOf({tiles, pointwise(kImage, {at(0)}),
+                       returned(reduction(kImage, kRow, {at(1)}))}),
+            (Kernels{{0, 1}, {2}}));
+}
+
 TEST(Partition, EpilogueReadsItsOwnElementOnly) {
   // A transposed read of the convolution needs its whole result.
   EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
