@@ -222,16 +222,19 @@ FM_LOWER(WinogradKernelOp) {
   auto type = cast<RankedTensorType>(getType());
   Value kernel = context.operands[0];
   const Transform &t = getFlip() ? flippedKernelTransform : kernelTransform;
+  const int point = getPointsFirst() ? 0 : 1, channel = 1 - point;
+  SmallVector<int64_t> periods = {1, 1, 1};
+  periods[point] = 36;
   Value half = buildRows(
-      context, getLoc(), type.clone({6, 3, type.getDimSize(1), type.getDimSize(2)}), t, {6, 1, 1, 1},
-      [](IndexBuilder &at) { return at.dim(0); },
+      context, getLoc(), type.clone({type.getDimSize(channel), 6, 3, type.getDimSize(2)}), t, {1, 6, 1, 1},
+      [](IndexBuilder &at) { return at.dim(1); },
       [&](IndexBuilder &at, int i) {
-        return at.load(kernel, {at.constant(i), at.dim(1), at.dim(2), at.dim(3)});
+        return at.load(kernel, {at.constant(i), at.dim(2), at.dim(0), at.dim(3)});
       });
   return {buildRows(
-      context, getLoc(), type, t, {36, 1, 1}, [](IndexBuilder &at) { return at.rem(at.dim(0), 6); },
+      context, getLoc(), type, t, periods, [&](IndexBuilder &at) { return at.rem(at.dim(point), 6); },
       [&](IndexBuilder &at, int j) {
-        return at.load(half, {at.div(at.dim(0), 6), at.constant(j), at.dim(1), at.dim(2)});
+        return at.load(half, {at.dim(channel), at.div(at.dim(point), 6), at.constant(j), at.dim(2)});
       })};
 }
 

@@ -7,7 +7,7 @@ fm.model @fast batch 8 {
 // CHECK-LABEL: func.func @forward
 // CHECK-NOT:     fm.pad
 // CHECK:         %[[TILES:.*]] = fm.winograd_input %arg1 {grid = array<i64: 14, 14>, origin = array<i64: -1, -1>} : (tensor<?x56x56x64xf32>) -> tensor<?x14x36x14x64xf32>
-// CHECK:         %[[KERNEL:.*]] = fm.winograd_kernel %arg2 {flip = false}
+// CHECK:         %[[KERNEL:.*]] = fm.winograd_kernel %arg2 {flip = false, points_first = true}
 // CHECK:         %[[POINTS:.*]] = fm.einsum "npxqc,xco->npxqo" %[[TILES]], %[[KERNEL]]
 // CHECK:         fm.winograd_output %[[POINTS]] {grid = array<i64: 14, 14>}
 // CHECK-NOT:     fm.conv
@@ -21,7 +21,7 @@ func.func @forward(%n: index, %x: tensor<?x56x56x64xf32>, %w: tensor<3x3x64x64xf
 // and 64 channels would be 4 KiB.
 // CHECK-LABEL: func.func @input_gradient
 // CHECK:         fm.winograd_input %arg1 {grid = array<i64: 4, 4>, origin = array<i64: -1, -1>} : (tensor<?x16x16x64xf32>) -> tensor<?x1x36x17x64xf32>
-// CHECK:         fm.winograd_kernel %arg2 {flip = true}
+// CHECK:         fm.winograd_kernel %arg2 {flip = true, points_first = true}
 // CHECK:         fm.einsum "npxqo,xco->npxqc"
 // CHECK-NOT:     fm.slice
 func.func @input_gradient(%n: index, %dy: tensor<?x16x16x64xf32>, %w: tensor<3x3x64x64xf32>) -> tensor<?x16x16x64xf32> {
