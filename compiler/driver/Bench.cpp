@@ -13,6 +13,8 @@
 #include "bench/support/Peak.h"
 #include "compiler/codegen/Flops.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 namespace fm::driver {
@@ -21,30 +23,56 @@ using namespace codegen;
 
 namespace {
 
-/// Kernels of one entry, each timed by itself on the entry's own memory.
+/// Kernels of one entry, timed one after the other on the entry's own memory: as
+/// in a step, each finds in the caches what those before it have left there.
 class KernelTable {
 public:
   KernelTable(LiveModel &live, const Entry &entry, SyntheticArguments &arguments, int64_t n)
       : live(live), program(live.program()), entry(entry), arguments(arguments), n(n) {}
 
-  void print(double peak, double bandwidth) {
-    std::printf("\n%-26s %-28s %9s %9s %9s %7s %8s\n", entry.name.c_str(), "kernel", "us", "MFLOP", "kB", "GFLOP/s",
-                "roofline");
+  void print(double peak, double bandwidth, double budget) {
+    std::printf("\n%-26s %-28s %9s %9s %9s %7s %7s %8s\n", entry.name.c_str(), "kernel", "us", "MFLOP", "kB", "GFLOP/s",
+                "GB/s", "roofline");
+    const std::vector<double> seconds = times(budget);
     double total = 0;
-    for (const KernelCall &call : entry.calls) {
+    for (size_t i = 0; i < entry.calls.size(); ++i) {
+      const KernelCall &call = entry.calls[i];
       const KernelSpec &spec = program.kernels[call.kernel];
-      double seconds = time(call);
       double flops = contractionFlops(spec, n), bytes = trafficBytes(spec, n);
       double bound = std::max(flops / (peak * 1e9), bytes / (bandwidth * 1e9));
-      std::printf("%-26s %-28s %9.1f %9.2f %9.1f %7.1f %7.0f%%\n", call.location.c_str(), summary(spec).c_str(),
-                  seconds * 1e6, flops / 1e6, bytes / 1e3, flops / seconds / 1e9, 100 * bound / seconds);
-      total += seconds;
+      std::printf("%-26s %-28s %9.1f %9.2f %9.1f %7.1f %7.1f %7.0f%%\n", call.location.c_str(), summary(spec).c_str(),
+                  seconds[i] * 1e6, flops / 1e6, bytes / 1e3, flops / seconds[i] / 1e9, bytes / seconds[i] / 1e9,
+                  100 * bound / seconds[i]);
+      total += seconds[i];
     }
     std::printf("%-26s %-28s %9.1f\n", "", "all", total * 1e6);
   }
 
 private:
-  double time(const KernelCall &call) {
+  /// Medians over whole passes, per call.
+  std::vector<double> times(double budget) {
+    using Clock = std::chrono::steady_clock;
+    std::vector<std::vector<void *>> pointers;
+    for (const KernelCall &call : entry.calls)
+      pointers.push_back(addresses(call));
+    std::vector<std::vector<double>> samples(entry.calls.size());
+    const auto start = Clock::now();
+    for (int pass = 0; pass < 8 || Clock::now() - start < std::chrono::duration<double>(budget); ++pass)
+      for (size_t i = 0; i < entry.calls.size(); ++i) {
+        const auto before = Clock::now();
+        live.callKernel(entry.calls[i].kernel, n, pointers[i]);
+        if (pass > 0) // the first one warms up
+          samples[i].push_back(std::chrono::duration<double>(Clock::now() - before).count());
+      }
+    std::vector<double> medians;
+    for (std::vector<double> &list : samples) {
+      std::nth_element(list.begin(), list.begin() + list.size() / 2, list.end());
+      medians.push_back(list[list.size() / 2]);
+    }
+    return medians;
+  }
+
+  std::vector<void *> addresses(const KernelCall &call) {
     std::vector<void *> pointers;
     unsigned char *memory = live.instance()->memory;
     for (const TensorPlace &place : call.places) {
@@ -55,10 +83,10 @@ private:
         pointers.push_back(static_cast<char *>(arguments.pointers()[place.index]) + place.offset);
         break;
       case TensorPlace::Space::Constant:
-      case TensorPlace::Space::Scratch: return 0; // none is left in a program
+      case TensorPlace::Space::Scratch: pointers.push_back(nullptr); // none is left in a program
       }
     }
-    return bench::median([&] { live.callKernel(call.kernel, n, pointers); }, 0.02);
+    return pointers;
   }
 
   /// The shape that says most: of the anchor, else of the first output.
@@ -114,7 +142,7 @@ bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics 
     std::printf("%-16s  %10.4f  %10.4f  %10.1f  %7.0f%%  %8zu\n", name, median * 1e3, times.front() * 1e3,
                 entry.flops / median / 1e9, 100 * entry.flops / median / 1e9 / (peak * how.threads), entry.calls.size());
     if (how.kernels)
-      KernelTable(*live, entry, arguments, program.batch).print(peak, bandwidth);
+      KernelTable(*live, entry, arguments, program.batch).print(peak, bandwidth, how.seconds);
   }
   fm_pool_destroy(pool);
   return !diagnostics.hasErrors();
