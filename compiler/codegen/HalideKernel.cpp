@@ -712,7 +712,18 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
   return spec;
 }
 
+/// What is planned: the kernel in the form that the schedules know.
+KernelSpec prepared(const KernelSpec &spec, const MachineModel &machine) {
+  return splitReductions(withoutTrivialSamples(spec), machine);
+}
+
 } // namespace
+
+std::string describeSchedule(const KernelSpec &given,
+                             const TargetSpec &target) {
+  const KernelSpec spec = prepared(given, target.machine);
+  return toString(spec, planKernel(spec, target.machine));
+}
 
 CompiledKernel compileInThisProcess(const KernelSpec &given,
                                     const TargetSpec &target,
@@ -728,8 +739,7 @@ CompiledKernel compileInThisProcess(const KernelSpec &given,
     kernel.error = "kernel '" + given.name + "': " + kernel.error;
     return kernel;
   }
-  const KernelSpec spec =
-      splitReductions(withoutTrivialSamples(given), target.machine);
+  const KernelSpec spec = prepared(given, target.machine);
   const Plan plan = planKernel(spec, target.machine, choice);
   kernel.error = plan.error;
   if (!kernel.error.empty())

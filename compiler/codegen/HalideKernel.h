@@ -65,6 +65,9 @@ CompiledKernel compileInThisProcess(const KernelSpec &spec,
                                     const TargetSpec &target,
                                     const ScheduleChoice &choice = {});
 
+/// The schedule that a kernel gets, for `--emit=kernels`: a line a loop nest.
+std::string describeSchedule(const KernelSpec &spec, const TargetSpec &target);
+
 } // namespace fm::codegen
 
 #endif // FM_COMPILER_CODEGEN_HALIDEKERNEL_H

@@ -166,8 +166,12 @@ bool Compiler::emitText(std::string &text) {
     std::vector<ir::KernelOp> kernelOps;
     if (!lower() || !makeProgram(result, kernelOps))
       return false;
-    for (auto [spec, op] : llvm::zip(result.program.kernels, kernelOps))
-      text += codegen::toString(spec) + "\n";
+    for (const codegen::KernelSpec &spec : result.program.kernels) {
+      text += codegen::toString(spec);
+      if (options.backend == "halide")
+        text += "schedule\n" + codegen::describeSchedule(spec, result.target);
+      text += "\n";
+    }
     return true;
   }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;
