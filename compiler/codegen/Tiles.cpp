@@ -584,18 +584,13 @@ private:
     if (choice.isBlocked())
       cycles *= 1.03;
     // Other cores want something to do as well.
-    if (cycles > 3e4) {
-      double tasks = 1;
-      for (size_t l = 0; l < loops; ++l)
-        tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
-      if (tasks < machine.cores)
-        cycles *= 1.5;
-      else if (choice.isBlocked() && tasks < 2 * machine.cores)
-        cycles *= cycles > 1e5 ? 1.5 : 1.05;
-      else if (tasks < 4 * machine.cores)
-        cycles *= 1.05;
-    }
-    return cycles;
+    double tasks = 1;
+    for (size_t l = 0; l < loops; ++l)
+      tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
+    const bool few = tasks < machine.cores ||
+                     (choice.isBlocked() && tasks < 2 * machine.cores);
+    const double wait = few ? 0.5 : tasks < 4 * machine.cores ? 0.05 : 0;
+    return cycles * (1 + wait * std::clamp((cycles - 5e4) / 5e4, 0., 1.));
   }
 
   /// Tries orders, blocks and parts of the reduction for one register tile.
