@@ -75,17 +75,8 @@ public:
   }
 
   void rewrite(ir::ConvInputGradOp op) const {
-    // The gradient of a border is cut off: it is not computed.
-    int64_t origin[2] = {-2, -2};
-    Operation *last = op;
-    while (last->getResult(0).hasOneUse()) {
-      auto slice = dyn_cast<ir::SliceOp>(*last->getResult(0).user_begin());
-      if (!slice || slice.getStep() != 1 || (slice.getAxis() != 1 && slice.getAxis() != 2))
-        break;
-      origin[slice.getAxis() - 1] += slice.getBegin();
-      last = slice;
-    }
-    auto x = tensorType(last->getResult(0)), dy = tensorType(op.getDy());
+    const int64_t origin[2] = {op.originAlong(0) - 2, op.originAlong(1) - 2};
+    auto x = tensorType(op.getY()), dy = tensorType(op.getDy());
     Grid grid = gridOf(x, dy);
     if (!isPlain(op, tensorType(op.getW()).getShape()) || !pays(grid, x.getShape(), dy))
       return;
@@ -95,7 +86,7 @@ public:
     Value kernel = kernelPoints(builder, op.getLoc(), op.getW(), grid, true);
     Value points = builder.create<ir::EinsumOp>(op.getLoc(), tiles, kernel,
                                                 pointsFirst(grid) ? "npxqo,xco->npxqc" : "npxqo,cxo->npxqc");
-    replace(last, builder.create<ir::WinogradOutputOp>(op.getLoc(), x, points, grid.size));
+    replace(op, builder.create<ir::WinogradOutputOp>(op.getLoc(), x, points, grid.size));
   }
 
   void rewrite(ir::ConvKernelGradOp op) const {

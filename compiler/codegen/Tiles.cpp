@@ -390,7 +390,7 @@ private:
       loads += count;
       for (size_t l = 0; l < loops; ++l)
         if (static_cast<int>(l) != v && access.strides[l] != irregular)
-          conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 4);
+          conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 2);
       if (!contiguous && !invariant)
         gathers += double(count) * lanes;
       // A tail in the vector loop of the application's memory is gathered.
@@ -552,16 +552,22 @@ private:
       const int64_t block = choice.isBlocked() ? choice.block[l] : 1;
       order.push_back({l, (tiles(l) + block - 1) / block});
     }
-    std::vector<TrafficOperand> operands;
-    for (const Access &access : accesses) {
-      if (access.strides.size() != unit.size())
-        continue;
-      TrafficOperand operand{access.bytes, access.strides};
-      for (int64_t &stride : operand.strides)
-        if (stride == irregular)
-          stride = 1;
-      operands.push_back(operand);
-    }
+    auto operandsOf = [&](const std::vector<Access> &list, bool reduces) {
+      std::vector<TrafficOperand> operands;
+      for (const Access &access : list) {
+        TrafficOperand operand{access.bytes, access.strides};
+        if (!reduces)
+          operand.strides.resize(unit.size(), 0);
+        if (operand.strides.size() != unit.size())
+          continue;
+        for (int64_t &stride : operand.strides)
+          if (stride == irregular)
+            stride = 1;
+        operands.push_back(operand);
+      }
+      return operands;
+    };
+    std::vector<TrafficOperand> operands = operandsOf(accesses, true);
     if (choice.isBlocked()) {
       TrafficOperand block{widest * results, {}};
       int64_t stride = 1;
@@ -575,9 +581,17 @@ private:
     const double fromL2 =
         trafficInto(machine.l1Bytes * 0.7, operands, order, unit) /
         machine.l2BytesPerCycle;
-    const double fromL3 = trafficInto(machine.l2Bytes * 0.6, operands, order,
-                                      unit, machine.l3BytesPerRun) /
-                          machine.l3BytesPerCycle;
+    double beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
+                                  machine.l3BytesPerRun);
+    // What follows the reduction passes by once, tile after tile.
+    std::vector<TrafficLoop> tileOrder;
+    for (const TrafficLoop &loop : order)
+      if (loop.dimension < static_cast<int>(loops))
+        tileOrder.push_back(loop);
+    for (const auto *list : {&epilogue, &writes})
+      beyondL2 += trafficInto(machine.l2Bytes * 0.3, operandsOf(*list, false),
+                              tileOrder, unit, machine.l3BytesPerRun);
+    const double fromL3 = beyondL2 / machine.l3BytesPerCycle;
     const double longest = std::max({compute, fromL2, fromL3});
     double cycles = longest + 0.4 * std::min(fromL2, longest) +
                     0.4 * std::min(fromL3, longest);

@@ -42,6 +42,20 @@ void FmDialect::registerAttributes() {
       >();
 }
 
+/// The border of a gradient that padding cuts off is not computed.
+LogicalResult SliceOp::canonicalize(SliceOp op, PatternRewriter &rewriter) {
+  auto gradient = op.getX().getDefiningOp<ConvInputGradOp>();
+  const int dim = int(op.getAxis()) - 1;
+  if (!gradient || !gradient->hasOneUse() || op.getStep() != 1 || dim < 0 || dim > 1)
+    return failure();
+  SmallVector<int64_t> origin = {gradient.originAlong(0), gradient.originAlong(1)}, size(gradient.getSize());
+  origin[dim] += op.getBegin();
+  size[dim] = op.getEnd() - op.getBegin();
+  rewriter.replaceOpWithNewOp<ConvInputGradOp>(op, gradient.getDy(), gradient.getW(), gradient.getStride(),
+                                               gradient.getDilation(), gradient.getGroups(), size, origin);
+  return success();
+}
+
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValueAttr(); }
 
 OpFoldResult ReshapeOp::fold(FoldAdaptor) {

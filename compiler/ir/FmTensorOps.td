@@ -137,6 +137,7 @@ def Fm_SliceOp : Fm_LangOp<"slice", "shape", "x: tensor, axis: int, begin: int, 
   let arguments = (ins Fm_Tensor:$x, Fm_Int:$axis, Fm_Int:$begin, Fm_Int:$end, Fm_Int:$step);
   let results = (outs Fm_Tensor:$y);
   let assemblyFormat = Typed;
+  let hasCanonicalizeMethod = 1;
 }
 def Fm_PadOp : Fm_LangOp<"pad", "shape", "x: tensor, before: ints, after: ints, value: float = 0.0",
                          [Pure, Infer, Adjoint, Lowering]> {
@@ -189,8 +190,12 @@ def Fm_ConvOp : Fm_ConvFamilyOp<"conv",
 }
 def Fm_ConvInputGradOp : Fm_ConvFamilyOp<"conv_input_grad",
     (ins Fm_FloatTensor:$dy, Fm_FloatTensor:$w, DenseI64ArrayAttr:$stride,
-         DenseI64ArrayAttr:$dilation, Fm_Int:$groups, DenseI64ArrayAttr:$size)> {
-  let summary = "gradient of conv's x, whose height and width are `size`";
+         DenseI64ArrayAttr:$dilation, Fm_Int:$groups, DenseI64ArrayAttr:$size,
+         DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$origin)> {
+  let summary = "gradient of the part of conv's x that begins at `origin` (default: 0, 0) and has the height and width `size`";
+  let extraClassDeclaration = [{
+    int64_t originAlong(int dim) { return getOrigin().empty() ? 0 : getOrigin()[dim]; }
+  }];
 }
 def Fm_ConvKernelGradOp : Fm_ConvFamilyOp<"conv_kernel_grad",
     (ins Fm_FloatTensor:$x, Fm_FloatTensor:$dy, DenseI64ArrayAttr:$stride,

@@ -133,7 +133,7 @@ FM_LOWER(ConvOp) {
 
 // dx[h] = sum over ky of dy[(h - ky * dilation) / stride] where that is whole
 // and inside: a stride-1 convolution, with the kernel flipped, of dy spread by
-// the stride and bordered by (kernel - 1) * dilation zeros.
+// the stride and bordered by (kernel - 1) * dilation zeros; from `origin` on.
 FM_LOWER(ConvInputGradOp) {
   OpBuilder &builder = context.builder;
   RankedTensorType dy = tensorType(getDy()), w = tensorType(getW());
@@ -146,7 +146,7 @@ FM_LOWER(ConvInputGradOp) {
     spreadShape[1 + i] = type.getDimSize(1 + i) + border[i];
   }
   Value source = context.operands[0];
-  bool isSpread = spreadShape != dy.getShape() || stride[0] > 1 || stride[1] > 1;
+  bool isSpread = spreadShape != dy.getShape() || stride[0] > 1 || stride[1] > 1 || originAlong(0) || originAlong(1);
   Value spread = source;
   if (isSpread)
     spread = buildGather(context, getLoc(), dy.clone(spreadShape), {}, {},
@@ -154,7 +154,7 @@ FM_LOWER(ConvInputGradOp) {
       SmallVector<Value> indices = {at.dim(0), {}, {}, at.dim(3)};
       Value inside;
       for (int i = 0; i < 2; ++i) {
-        Value offset = at.add(at.dim(1 + i), -border[i]);
+        Value offset = at.add(at.dim(1 + i), originAlong(i) - border[i]);
         Value position = at.div(offset, stride[i]);
         inside = at.both(inside, at.inRange(position, 0, dy.getDimSize(1 + i)));
         if (stride[i] > 1)

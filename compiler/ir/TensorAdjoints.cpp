@@ -189,10 +189,20 @@ FM_ADJOINT(ConvOp) {
                     : Value()};
 }
 FM_ADJOINT(ConvInputGradOp) {
-  return {wanted[0] ? builder.create<ConvOp>(getLoc(), gradients[0], getW(), getStride(),
+  // Zero for the part of x that the result is not about.
+  Value dx = gradients[0];
+  RankedTensorType dy = tensorType(getDy());
+  for (int i = 0; i < 2; ++i) {
+    int64_t reach = (dy.getDimSize(1 + i) - 1) * getStride()[i] +
+                    (tensorType(getW()).getDimSize(i) - 1) * getDilation()[i] + 1;
+    int64_t size = std::max(reach, originAlong(i) + getSize()[i]);
+    if (size != getSize()[i])
+      dx = builder.create<EmbedOp>(getLoc(), dx, 1 + i, originAlong(i), 1, size);
+  }
+  return {wanted[0] ? builder.create<ConvOp>(getLoc(), dx, getW(), getStride(),
                                              getDilation(), getGroups())
                     : Value(),
-          wanted[1] ? builder.create<ConvKernelGradOp>(getLoc(), gradients[0], getDy(), getStride(),
+          wanted[1] ? builder.create<ConvKernelGradOp>(getLoc(), dx, getDy(), getStride(),
                                                        getDilation(), getGroups(), kernelSize(getW()))
                     : Value()};
 }

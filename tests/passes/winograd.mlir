@@ -1,4 +1,4 @@
-// RUN: fmc-opt %s --pass-pipeline="builtin.module(func.func(fm-winograd),cse,canonicalize)" | FileCheck %s
+// RUN: fmc-opt %s --pass-pipeline="builtin.module(canonicalize,func.func(fm-winograd),cse,canonicalize)" | FileCheck %s
 
 fm.model @fast batch 8 {
 }
