@@ -15,12 +15,17 @@ using Kind = FusionNode::Kind;
 using Copy = FusionNode::Copy;
 using Access = FusionNode::Access;
 
+/// Nodes that a kernel takes in, besides what is copied: a longer chain costs
+/// more to compile than its tensors cost to store. 300 tanh in a row: 100 s.
+constexpr size_t maxMembers = 64;
+
 class Partitioner {
 public:
   Partitioner(const std::vector<FusionNode> &nodes, bool fuse)
       : nodes(nodes), fuse(fuse), groupOf(nodes.size(), -1),
         copied(nodes.size()), inputs(nodes.size()), consumers(nodes.size()) {
     findCopied();
+    boundCopies();
     findInputs();
   }
 
@@ -66,6 +71,25 @@ private:
                     // A copied consumer may itself end up in a contraction.
                     (nodes[c].copy == Copy::Free && copied[c]));
           });
+    }
+  }
+
+  /// No copy is the end of more than `maxMembers` copies.
+  void boundCopies() {
+    std::vector<int> work;
+    for (int v = 0; v < int(nodes.size()); ++v) {
+      if (!copied[v])
+        continue;
+      std::set<int> seen = {v};
+      work = {v};
+      while (!work.empty() && seen.size() <= maxMembers) {
+        const int next = work.back();
+        work.pop_back();
+        for (const auto &edge : nodes[next].inputs)
+          if (copied[edge.producer] && seen.insert(edge.producer).second)
+            work.push_back(edge.producer);
+      }
+      copied[v] = seen.size() <= maxMembers;
     }
   }
 
@@ -173,7 +197,8 @@ private:
       if (edge.access != Access::Identity)
         continue;
       int g = groupOf[edge.producer];
-      if (nodes[edge.producer].apart || groups[g].results != nodes[v].results ||
+      if (groups[g].members.size() >= maxMembers ||
+          nodes[edge.producer].apart || groups[g].results != nodes[v].results ||
           nodes[edge.producer].results != nodes[v].results || !joins(v, g))
         continue;
       if (best < 0 || groups[g].anchored > groups[best].anchored ||
@@ -264,7 +289,8 @@ private:
         nodes[v].apart || nodes[v].together || consumers[v].empty())
       return;
     const int h = groupOf[consumers[v].front()];
-    if (h == g || nodes[consumers[v].front()].apart)
+    if (h == g || nodes[consumers[v].front()].apart ||
+        groups[h].members.size() >= maxMembers)
       return;
     for (int c : consumers[v]) {
       const bool reduces = nodes[c].kind == Kind::Reduction;
