@@ -588,8 +588,8 @@ private:
       for (size_t d = buffer.dims.size(); d-- > 0;) {
         const PhysicalDim &dim = buffer.dims[d];
         KernelDim known{dim.extent.size, dim.stride, dim.extent.isSamples};
-        if (!buffer.external && dim.stride == 1 && !known.isSamples)
-          known.extent += maxOverreadBytes / sizeOf(buffer.type);
+        if (!buffer.external && dim.stride == 1)
+          known.slack = maxOverreadBytes / sizeOf(buffer.type);
         argument.dims.push_back(known);
       }
       if (argument.dims.empty())

@@ -25,6 +25,7 @@ struct KernelDim {
   int64_t extent = 1; ///< in elements; n, if `isSamples`
   int64_t stride = 1;
   bool isSamples = false;
+  int64_t slack = 0; ///< elements behind the extent that may be read
 };
 
 /// One halide_buffer_t, in the order of the function's parameters.

@@ -240,7 +240,8 @@ private:
         out << separator << argumentText(argument);
         separator = ", ";
       }
-      out << ") {\n    check(::" << name << "_" << entry.name << "(&self_";
+      // An argument may be called like a member.
+      out << ") {\n    this->check(::" << name << "_" << entry.name << "(&this->self_";
       if (entry.takesSamples)
         out << ", " << samples;
       for (const EntryArgument &argument : entry.arguments)

@@ -81,8 +81,10 @@ private:
       };
       const KernelDim &dim = argument.dims[d];
       b.CreateStore(llvm::ConstantInt::get(i32, 0), field(0));
-      b.CreateStore(dim.isSamples ? n : llvm::ConstantInt::get(i32, dim.extent),
-                    field(1));
+      llvm::Value *extent =
+          dim.isSamples ? b.CreateAdd(n, llvm::ConstantInt::get(i32, dim.slack))
+                        : llvm::ConstantInt::get(i32, dim.extent + dim.slack);
+      b.CreateStore(extent, field(1));
       b.CreateStore(llvm::ConstantInt::get(i32, dim.stride), field(2));
       b.CreateStore(llvm::ConstantInt::get(i32, 0), field(3));
     }

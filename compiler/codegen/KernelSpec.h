@@ -125,9 +125,10 @@ struct Buffer {
   int64_t offset = 0;            ///< elements, from the pointer passed
   /// Memory of the application: exactly the n samples given are there, and the
   /// base may be aligned to an element only. Else the memory is fmc's own: 64
-  /// bytes aligned, all rows up to the upper bound are there, and they and up to
+  /// bytes aligned, all rows up to the largest n are there, and they and up to
   /// 256 bytes behind the end may be read (so that the last vector of a row need
-  /// not be masked). Nothing but the n samples is ever written.
+  /// not be masked). Nothing but the n samples is ever written: neither rows
+  /// behind them nor what lies between rows; only blocks are written whole.
   bool external = false;
 };
 

@@ -79,6 +79,7 @@ std::string serialise(const CompiledKernel &kernel) {
       w.number(dim.extent);
       w.number(dim.stride);
       w.number(dim.isSamples);
+      w.number(dim.slack);
     }
   }
   return w.bytes;
@@ -101,6 +102,7 @@ bool deserialise(const std::string &bytes, CompiledKernel &kernel) {
       dim.extent = r.number();
       dim.stride = r.number();
       dim.isSamples = r.number();
+      dim.slack = r.number();
     }
   }
   return r.good;

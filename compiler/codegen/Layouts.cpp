@@ -170,13 +170,8 @@ KernelSpec copyKernel(const Buffer &from,
 
 int64_t bytesOf(const Buffer &buffer) {
   int64_t last = buffer.offset;
-  for (const PhysicalDim &dim : buffer.dims) {
-    // Rows up to a multiple of 16 may be overwritten.
-    const int64_t extent = dim.extent.isSamples
-                               ? (dim.extent.size + 15) / 16 * 16
-                               : dim.extent.size;
-    last += (extent - 1) * dim.stride;
-  }
+  for (const PhysicalDim &dim : buffer.dims)
+    last += (dim.extent.size - 1) * dim.stride;
   return ((last + 1) * sizeOf(buffer.type) + maxOverreadBytes + 63) / 64 * 64;
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace fm::codegen {
@@ -25,9 +26,12 @@ struct Reader {
 
 class GroupPlanner {
 public:
+  /// `inlined`: pointwise stages for which there is no scratch.
   GroupPlanner(const KernelSpec &spec, const MachineModel &machine,
-               const std::vector<std::vector<int>> &storedBy, int number)
-      : spec(spec), machine(machine), storedBy(storedBy), number(number) {}
+               const std::vector<std::vector<int>> &storedBy, int number,
+               const std::set<unsigned> &inlined)
+      : spec(spec), machine(machine), storedBy(storedBy), number(number),
+        inlined(inlined) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
             size_t &choiceOffset, std::string &error) {
@@ -40,8 +44,13 @@ public:
         placeStage(s);
     for (size_t k = 0; k < group.nests.size(); ++k) {
       Nest &nest = group.nests[k];
-      if (k > 0)
+      if (k > 0) {
         placeNest(k, error);
+        if (!error.empty() && !spec.stages[nest.stage].reduces()) {
+          homeless = nest.stage;
+          return std::move(group);
+        }
+      }
       chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest);
       nest.choice.unrollTile =
           nest.reductions.empty() || !hasExpensiveEpilogue(nest);
@@ -53,6 +62,10 @@ public:
     }
     return std::move(group);
   }
+
+  /// A pointwise stage whose scratch has no place, so that planning ended
+  /// there: each of its readers can compute it instead.
+  std::optional<unsigned> homeless;
 
 private:
   /// True if a nest may be computed inside of the first one. Scalars never are.
@@ -68,6 +81,7 @@ private:
   const MachineModel &machine;
   const std::vector<std::vector<int>> &storedBy;
   const int number;
+  const std::set<unsigned> &inlined;
   Group group;
   std::vector<std::vector<Reader>> readers;
   std::map<unsigned, bool> readsReduction;
@@ -164,7 +178,9 @@ private:
     // Written out in its own loops; what reads it repeats those of its formula.
     const bool isHalf = !stage.together.empty() && !local;
     bool materialise = stage.reduces() || isHalf;
-    if (!materialise && !local) {
+    if (inlined.count(s))
+      materialise = false;
+    else if (!materialise && !local) {
       bool expensive = false;
       for (const Result &result : stage.results)
         expensive |= isExpensive(*result.init);
@@ -726,10 +742,24 @@ Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
   checkInPlace(spec, groups, plan);
 
   size_t choiceOffset = 0;
-  for (size_t g = 0; g < groups.size(); ++g)
-    plan.groups.push_back(
-        GroupPlanner(spec, machine, plan.storedBy, g)
-            .run(groups[g], choice, choiceOffset, plan.error));
+  for (size_t g = 0; g < groups.size(); ++g) {
+    std::set<unsigned> inlined;
+    for (;;) {
+      GroupPlanner planner(spec, machine, plan.storedBy, g, inlined);
+      size_t offset = choiceOffset;
+      std::string error;
+      Group group = planner.run(groups[g], choice, offset, error);
+      if (planner.homeless) {
+        inlined.insert(*planner.homeless);
+        continue;
+      }
+      plan.groups.push_back(std::move(group));
+      choiceOffset = offset;
+      if (plan.error.empty())
+        plan.error = error;
+      break;
+    }
+  }
   return plan;
 }
 

@@ -73,6 +73,10 @@ public:
                                      tensor.bytes / 8, rowOf(tensor), pitchOf(tensor)));
     for (const auto &[i, gradient] : inputGradients)
       rows.push_back(checkInput(i, gradient));
+    if (rows.empty()) {
+      diagnostics.error({}, "there is no gradient to check: no parameter is trained, and no input is marked 'with gradient'");
+      return false;
+    }
     report();
     bool good = true;
     for (const Row &row : rows) {

@@ -30,7 +30,7 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
   command.add_option("-D,--define", options.defines, "Override a model parameter, NAME=VALUE")
       ->type_name("NAME=VALUE")->allow_extra_args(false);
   command.add_option("--target", options.triple, "Target triple (default: this machine's)");
-  command.add_option("--cpu", options.cpu, "Target CPU, or native")->capture_default_str();
+  command.add_option("--cpu", options.cpu, "Target CPU, or native (default: this machine's; for another target its baseline)");
   command.add_option("-O", options.optLevel, "Optimisation level")
       ->check(CLI::Range(0, 3))->capture_default_str();
   command.add_option("--backend", options.backend, "Kernel generator")
@@ -101,9 +101,10 @@ int explain(HelpOptions help, const CompilerOptions &options) {
 } // namespace
 
 int main(int argc, char **argv) {
-  CLI::App app("fmc compiles neural networks, training included, to an object file and a C header.");
+  CLI::App app("fmc compiles neural networks, training included, to an object file and a C header.", "fmc");
   app.set_version_flag("--version", "fmc " FMC_VERSION);
   app.require_subcommand(1);
+  app.fallthrough(); // `fmc compile --color never`, too
   app.get_formatter()->column_width(34);
   CompilerOptions options;
   std::string color;
@@ -112,12 +113,12 @@ int main(int argc, char **argv) {
 
   CLI::App *compileCommand = app.add_subcommand("compile", "Compile a model to NAME.o and NAME.h");
   addCompileOptions(*compileCommand, options);
-  compileCommand->add_option("-o,--output", options.output, "Output folder; with --emit, output file (default: standard output)");
-  compileCommand->add_option("--emit", options.emit, "What to make")
+  compileCommand->add_option("-o,--output", options.output, "Output folder (default: the current one); with --emit or --stop-after, output file (default: standard output)");
+  auto *emit = compileCommand->add_option("--emit", options.emit, "What to make")
       ->check(CLI::IsMember({"object", "ast", "fm", "model", "grad", "linalg", "kernels", "layouts", "plan", "llvm", "asm"}))
       ->capture_default_str();
   compileCommand->add_option("--stop-after", options.stopAfter, "Print the IR after this stage")
-      ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "layouts", "plan"}));
+      ->check(CLI::IsMember({"entries", "grad", "linalg", "kernels", "layouts", "plan"}))->excludes(emit);
 
   CLI::App *checkCommand = app.add_subcommand("check", "Compare the compiled gradients with finite differences in f64");
   checkCommand->footer("At most 4 samples of made-up data. Up to 24 elements of each parameter and of each input marked `with gradient`,\n"
@@ -134,7 +135,8 @@ int main(int argc, char **argv) {
   benchCommand->add_flag("--kernels", benchOptions.kernels, "Time each kernel, against the roofline");
   benchCommand->add_option("--run-threads", benchOptions.threads, "Threads that run kernels")
       ->check(CLI::Range(1, 1024))->capture_default_str();
-  benchCommand->add_option("--seconds", benchOptions.seconds, "Time to spend on each entry")->capture_default_str();
+  benchCommand->add_option("--seconds", benchOptions.seconds, "Time to spend on each entry")
+      ->check(CLI::Range(0.0, 3600.0))->capture_default_str();
 
   HelpOptions helpOptions;
   CLI::App *helpCommand = app.add_subcommand("help", "Explain the ops of the language");

@@ -9,14 +9,14 @@
 
 namespace fm::driver {
 
-/// Every option of compiling, filled in one place (CommandLine.cpp) and by the
+/// Every option of compiling, filled in one place (Main.cpp) and by the
 /// DSL. Defaults are those of the command.
 struct CompilerOptions {
   std::string input;                ///< model.fm
   std::string output;               ///< folder, or with --emit a file ("": standard output)
   std::vector<std::string> defines; ///< -D name=value
   std::string triple;               ///< --target; "": this machine's
-  std::string cpu = "native";       ///< --cpu
+  std::string cpu;                  ///< --cpu; "": this machine's, for another target its baseline
   int optLevel = 3;                 ///< -O
   std::string emit = "object";      ///< object, ast, fm, model, grad, linalg, kernels, plan, llvm, asm
   std::string stopAfter;            ///< print the IR after this stage

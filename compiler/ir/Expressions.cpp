@@ -146,7 +146,17 @@ ScalarExpr ScalarExpr::constant(double number) const {
 ScalarExpr operator+(ScalarExpr a, ScalarExpr b) { return either<arith::AddFOp, arith::AddIOp>(a, b); }
 ScalarExpr operator-(ScalarExpr a, ScalarExpr b) { return either<arith::SubFOp, arith::SubIOp>(a, b); }
 ScalarExpr operator*(ScalarExpr a, ScalarExpr b) { return either<arith::MulFOp, arith::MulIOp>(a, b); }
-ScalarExpr operator/(ScalarExpr a, ScalarExpr b) { return either<arith::DivFOp, arith::DivSIOp>(a, b); }
+// No processor has an integer quotient for x / 0 and for the smallest number / -1,
+// and some stop there: 0 and the wrapped negative.
+ScalarExpr operator/(ScalarExpr a, ScalarExpr b) {
+  if (a.isFloat())
+    return scalar<arith::DivFOp>(a, a.value, b.value);
+  ScalarExpr zero = b.constant(0);
+  ScalarExpr isZero = b.compare("eq", zero), isMinusOne = b.compare("eq", b.constant(-1));
+  ScalarExpr divisor = isZero.select(b.constant(1), isMinusOne.select(b.constant(1), b));
+  ScalarExpr quotient = scalar<arith::DivSIOp>(a, a.value, divisor.value);
+  return isZero.select(zero, isMinusOne.select(-a, quotient));
+}
 ScalarExpr operator-(ScalarExpr a) {
   return a.isFloat() ? scalar<arith::NegFOp>(a, a.value) : a.constant(0) - a;
 }

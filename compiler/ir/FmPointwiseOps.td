@@ -120,7 +120,7 @@ def Fm_SubOp : Fm_PrimitiveOp<"sub", "a - b", Binary, BinarySignature,
   [{ a - b }], [{ dy, want(1) ? -dy : dy }]>;
 def Fm_MulOp : Fm_PrimitiveOp<"mul", "a * b", Binary, BinarySignature,
   [{ a * b }], [{ want(0) ? dy * b : dy, want(1) ? dy * a : dy }]>;
-def Fm_DivOp : Fm_PrimitiveOp<"div", "a / b; integers divide towards zero", Binary, BinarySignature,
+def Fm_DivOp : Fm_PrimitiveOp<"div", "a / b; integers divide towards zero, and by zero to 0", Binary, BinarySignature,
   [{ a / b }], [{ want(0) ? dy / b : dy, want(1) ? -(dy * y) / b : dy }]>;
 def Fm_NegOp : Fm_PrimitiveOp<"neg", "-x", Unary, UnarySignature,
   [{ -a }], [{ -dy }]>;

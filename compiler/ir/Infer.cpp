@@ -48,8 +48,13 @@ int64_t elementsPerSample(ArrayRef<int64_t> shape) {
 }
 
 std::string checkTensor(RankedTensorType type, int64_t batch) {
-  // So many bytes still add up without overflow.
-  constexpr int64_t maxElements = int64_t(1) << 40;
+  // What the runtime's tables hold.
+  constexpr int64_t maxRank = 16;
+  if (type.getRank() > maxRank)
+    return "a tensor has at most " + std::to_string(maxRank) + " dimensions, not " +
+           std::to_string(type.getRank());
+  // Kernels count elements in 32 bits, with what lies between rows.
+  constexpr int64_t maxElements = 2'000'000'000;
   int64_t count = 1;
   for (auto [i, size] : llvm::enumerate(type.getShape())) {
     if (ShapedType::isDynamic(size) && i > 0)
@@ -57,7 +62,8 @@ std::string checkTensor(RankedTensorType type, int64_t batch) {
              toString(type);
     if (__builtin_mul_overflow(count, ShapedType::isDynamic(size) ? batch : size, &count) ||
         count > maxElements)
-      return toString(type) + " has too many elements";
+      return toString(type) + " has too many elements: at most " + std::to_string(maxElements) +
+             " are possible" + (type.hasStaticShape() ? "" : ", batch being " + std::to_string(batch));
   }
   return "";
 }

@@ -240,11 +240,16 @@ SmallVector<Value> Conv2dOp::decompose(DecomposeContext &context) {
 static LogicalResult inferPool(OptionalLocation loc, StringRef op, Value x,
                                DictionaryAttr attributes, Types &types) {
   RankedTensorType type = tensorType(x);
-  auto positions = checkWindow(loc, op, "size", type, intsOf(attributes, "size"),
-                               intsOf(attributes, "stride"),
+  auto size = intsOf(attributes, "size");
+  auto positions = checkWindow(loc, op, "size", type, size, intsOf(attributes, "stride"),
                                attributes.get("padding"), kOnes);
   if (failed(positions))
     return failure();
+  // A window of nothing but border has neither a largest element nor a mean.
+  if (auto borders = dyn_cast<DenseI64ArrayAttr>(attributes.get("padding")))
+    for (auto [border, window] : llvm::zip(borders.asArrayRef(), size))
+      if (border >= window)
+        return emitOptionalError(loc, op, ": padding ", border, " must be smaller than size ", window);
   types.push_back(RankedTensorType::get(
       {type.getDimSize(0), (*positions)[0], (*positions)[1], type.getDimSize(3)},
       type.getElementType()));

@@ -4,6 +4,7 @@
 #include "frontend/recorder/Recorder.h"
 #include "frontend/recorder/Arguments.h"
 #include "frontend/recorder/RecorderImpl.h"
+#include "frontend/recorder/ReservedNames.h"
 
 #include "compiler/ir/Support.h"
 
@@ -88,24 +89,6 @@ RankedTensorType Recorder::Impl::tensorType(const TensorType &type) {
   return RankedTensorType::get(shape, elementType(type.dtype));
 }
 
-/// Names of entry arguments end up in a C header.
-static bool isReservedWord(StringRef name) {
-  static const char *const words[] = {
-#define FM_WORDS(...) #__VA_ARGS__
-      FM_WORDS(alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept
-               const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
-               default delete do double dynamic_cast else enum explicit export extern false float for friend
-               goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
-               private protected public register reinterpret_cast requires restrict return short signed sizeof
-               static static_assert static_cast struct switch template this thread_local throw true try
-               typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq)
-#undef FM_WORDS
-  };
-  SmallVector<StringRef> split;
-  StringRef(words[0]).split(split, ' ');
-  return llvm::is_contained(split, name);
-}
-
 bool Recorder::Impl::checkIdentifier(const std::string &what,
                                      const std::string &name,
                                      const Location &loc) {
@@ -116,9 +99,10 @@ bool Recorder::Impl::checkIdentifier(const std::string &what,
     diagnostics.error(loc, what + " name '" + name + "' is not an identifier");
     return false;
   }
-  if (isReservedWord(name)) {
-    diagnostics.error(loc, what + " name '" + name +
-                               "' is a reserved word of C or C++");
+  StringRef meaning =
+      what == "model" ? reservedForModels(name) : reservedForArguments(name);
+  if (!meaning.empty()) {
+    diagnostics.error(loc, what + " name '" + name + "' is " + meaning.str());
     diagnostics.note(loc, "names appear in the generated header");
     return false;
   }
@@ -166,10 +150,12 @@ static std::string checkExtent(int64_t size) {
 
 bool Recorder::Impl::checkTensor(const std::string &what, RankedTensorType type,
                                  const Location &loc) {
-  std::string wrong = ir::checkTensor(type, model.getBatch());
+  std::string wrong;
   for (int64_t size : type.getShape())
     if (wrong.empty() && !ShapedType::isDynamic(size))
       wrong = checkExtent(size);
+  if (wrong.empty())
+    wrong = ir::checkTensor(type, model.getBatch());
   if (!wrong.empty())
     diagnostics.error(loc, what + ": " + wrong);
   return wrong.empty();
@@ -228,6 +214,10 @@ Tensor Recorder::input(const std::string &name, const TensorType &type,
                             toString(type));
     return {};
   }
+  // An argument of the entry `gradients`.
+  if (withGradient &&
+      !s.checkName("gradient", name + "_gradient", loc))
+    return {};
   return s.add(s.builder.create<ir::ModelInputOp>(
       s.locate(loc), s.tensorType(type), name, withGradient));
 }

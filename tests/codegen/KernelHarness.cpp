@@ -1,9 +1,11 @@
 //===- KernelHarness.cpp - Compile, run and compare kernels
 //----------------===//
 //
-// Application memory ends exactly at a guard page. Memory of fmc's own ends
-// with the slack that its contract grants (rows up to a multiple of 16, 256
-// bytes of reading), then a guard page.
+// Application memory ends exactly at a guard page. Memory of fmc's own has what
+// its contract grants (the rows of the largest n, 256 bytes of reading behind
+// the end), then a guard page. Whatever does not belong to the n samples of an
+// output must be as it was afterwards: rows behind the samples, what lies
+// between rows, the bytes around.
 //
 //===----------------------------------------------------------------------===//
 #include "tests/codegen/KernelHarness.h"
@@ -56,7 +58,7 @@ int parallelFor(void *context, int (*task)(void *, int32_t, uint8_t *),
 /// Memory between unmapped pages. `slack` bytes may be read behind the end.
 class Guarded {
 public:
-  Guarded(size_t bytes, size_t slack, size_t alignment) : bytes(bytes) {
+  Guarded(size_t bytes, size_t slack, size_t alignment) {
     const size_t page = 4096;
     const size_t room = (bytes + slack + alignment + page - 1) / page * page;
     size = room + 2 * page;
@@ -73,34 +75,34 @@ public:
   Guarded &operator=(const Guarded &) = delete;
 
   char *data() const { return start; }
-  size_t bytes;
-  /// Nothing outside [start, start + bytes) has been written.
+  /// Keeps what is there, down to the bytes around it.
+  void remember() { before.assign(first, last); }
+  /// Takes one element back to what was remembered.
+  void restore(char *p, size_t size) {
+    std::memcpy(p, before.data() + (p - first), size);
+  }
+  /// Nothing but what was restored has changed.
   bool untouched() const {
-    for (const char *p = first; p < last; ++p)
-      if ((p < start || p >= start + bytes) && *p != 0x7f)
-        return false;
-    return true;
+    return std::memcmp(first, before.data(), last - first) == 0;
   }
 
 private:
   char *base, *start, *first, *last;
   size_t size;
+  std::vector<char> before;
 };
 
-int64_t elementsOf(const Buffer &buffer, int64_t n, bool padRows) {
+int64_t elementsOf(const Buffer &buffer, int64_t n) {
   int64_t last = buffer.offset;
   for (const PhysicalDim &dim : buffer.dims) {
-    int64_t extent = dim.extent.size;
-    if (dim.extent.isSamples)
-      extent = padRows ? (extent + 15) / 16 * 16 : n;
-    last += (extent - 1) * dim.stride;
+    const bool given = dim.extent.isSamples && buffer.external;
+    last += ((given ? n : dim.extent.size) - 1) * dim.stride;
   }
   return last + 1;
 }
 
 std::unique_ptr<Guarded> allocate(const Buffer &buffer, int64_t n) {
-  const size_t bytes =
-      elementsOf(buffer, n, !buffer.external) * sizeOf(buffer.type);
+  const size_t bytes = elementsOf(buffer, n) * sizeOf(buffer.type);
   return buffer.external
              ? std::make_unique<Guarded>(bytes, 0, sizeOf(buffer.type))
              : std::make_unique<Guarded>(bytes, maxOverreadBytes, 64);
@@ -162,6 +164,21 @@ Value get(ScalarType type, const char *p) {
     return {load(double()), 0};
   }
   return {};
+}
+
+/// Calls `visit` with the place of each element that n samples have in memory,
+/// those that fill up the last block of a blocked dimension included.
+template <typename F>
+void forEachPlace(const Buffer &buffer, int64_t n, char *data, F visit,
+                  size_t d = 0) {
+  if (d == 0)
+    data += buffer.offset * sizeOf(buffer.type);
+  if (d == buffer.dims.size())
+    return visit(data);
+  const PhysicalDim &dim = buffer.dims[d];
+  for (int64_t i = 0; i < (dim.extent.isSamples ? n : dim.extent.size); ++i)
+    forEachPlace(buffer, n, data + i * dim.stride * sizeOf(buffer.type), visit,
+                 d + 1);
 }
 
 template <typename F>
@@ -318,6 +335,8 @@ std::string check(const KernelSpec &spec, const CheckOptions &options,
                  (asserts ? ", asserts on" : "") + "\n" + toString(spec) +
                  kernel.schedule;
         };
+        for (auto &buffer : memory)
+          buffer->remember();
         if (int error = kernel(n, pointers.data()))
           return "kernel returned " + std::to_string(error) + where();
         for (size_t o = 0; o < spec.outputs.size(); ++o) {
@@ -357,10 +376,18 @@ std::string check(const KernelSpec &spec, const CheckOptions &options,
             return "output " + buffer.name +
                    " depends on the number of threads" + where();
         }
+        for (size_t o = 0; o < spec.outputs.size(); ++o) {
+          const Output &output = spec.outputs[o];
+          Guarded &written = *memory[output.inPlace >= 0 ? output.inPlace
+                                                         : inputs.size() + o];
+          forEachPlace(output.buffer, n, written.data(), [&](char *p) {
+            written.restore(p, sizeOf(output.buffer.type));
+          });
+        }
         for (size_t m = 0; m < memory.size(); ++m)
           if (!memory[m]->untouched())
-            return "memory beside buffer " + std::to_string(m) +
-                   " was written" + where();
+            return "buffer " + std::to_string(m) +
+                   " was written where no element of the samples is" + where();
       }
     }
   }

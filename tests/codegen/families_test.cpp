@@ -294,6 +294,29 @@ TEST(Families, Everything) {
   expectGood(check(everything(3, 5, 129)));
   expectGood(check(everything(1, 1, 1000)));
 }
+/// What a loss ends with: one number of costly values. Rows that are no multiple
+/// of a vector read them in two loops, and no scratch holds all samples.
+KernelSpec costlySum(int64_t n, int64_t c, ScalarType type) {
+  KernelBuilder k("costly_sum");
+  const std::vector<Extent> domain{batch(n), fixed(c)};
+  auto x = k.input("x", domain, false, type);
+  auto y = k.input("y", domain, true, type);
+  const std::vector<X> at{index(0), index(1)};
+  auto t = k.pointwise("t", domain, unary(Op::Tanh, x(at)) / (y(at) + 3.0));
+  auto d = k.pointwise("d", domain, unary(Op::Abs, t(at) - y(at)));
+  k.output("s", k.reduce("s", {}, {batch(n), fixed(c)}, number(type, 0),
+                         acc(type) + d(at)));
+  return k.spec;
+}
+TEST(Families, SumOfCostlyValues) {
+  expectGood(check(costlySum(6, 64, f32)));
+  expectGood(check(costlySum(6, 37, f32)));
+  expectGood(check(costlySum(3, 100, f32)));
+  CheckOptions narrow;
+  narrow.cpu = "x86-64";
+  expectGood(check(costlySum(7, 5, ScalarType::F64), narrow));
+  expectGood(check(costlySum(7, 9, f32), narrow));
+}
 TEST(Families, CrossEntropy) { expectGood(check(crossEntropy(9, 10))); }
 
 } // namespace

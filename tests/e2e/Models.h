@@ -39,6 +39,19 @@ inline const char *const kPerSample = R"(model per_sample(batch = 5) {
 }
 )";
 
+/// Large enough for Winograd's transforms and for parallel loops.
+inline const char *const kConvolved = R"(model convolved(batch = 3) {
+  input image : f32[batch, 10, 12, 32] with gradient
+  target label : i32[batch]
+  x = conv2d(image, 32, kernel = 3, padding = same) |> relu
+  logits = global_avg_pool2d(x) |> dense(4)
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  metric accuracy(logits, label)
+  train sgd(lr = 0.1, momentum = 0.9)
+}
+)";
+
 /// Sets `image` and `label` for step number `step`.
 inline void setBatch(Network &network, uint64_t step) {
   for (const auto &entry : network.program().entries)

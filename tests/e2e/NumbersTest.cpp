@@ -129,4 +129,22 @@ TEST(LiteralTypes, F64AndI64) {
   }
 }
 
+// Numbers that a processor cannot divide end no program.
+TEST(Numbers, IntegersDivideByAnything) {
+  for (const char *backend : {"halide", "reference"}) {
+    SCOPED_TRACE(backend);
+    Network network(R"(model quotients(batch = 4) {
+      input a : i32[batch, 5]
+      input b : i32[batch, 5]
+      output q = a / b
+    })",
+                    {backend});
+    network.set("a", {7, -7, 7, -7, 7, -2147483648.0, -2147483648.0, 5, 5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+    network.set("b", {2, 2, -2, -2, 0, -1, 0, -1, 1, 0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3});
+    network.call("forward", 4);
+    EXPECT_EQ(network.get("q"),
+              (Numbers{3, -3, -3, 3, 0, -2147483648.0, 0, -5, 5, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3}));
+  }
+}
+
 } // namespace

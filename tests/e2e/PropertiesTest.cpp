@@ -40,6 +40,22 @@ Code shared(const char *text, const Variant &variant = {}) {
 class PerVariant : public testing::TestWithParam<Variant> {
 protected:
   double tolerance() const { return GetParam().widen ? 1e-12 : 2e-6; }
+  /// Winograd's transforms, and what stands in their place without them.
+  bool isConvolved() const {
+    return GetParam().backend == "halide" && GetParam().fuse;
+  }
+  std::vector<const char *> perSample() const {
+    std::vector<const char *> texts{kPerSample};
+    if (isConvolved())
+      texts.push_back(kConvolved);
+    return texts;
+  }
+  void expectMeans(const char *text);
+  std::vector<const char *> all() const {
+    std::vector<const char *> texts = perSample();
+    texts.push_back(kEverything);
+    return texts;
+  }
 };
 
 Numbers slice(const Numbers &all, size_t index, size_t of) {
@@ -49,9 +65,16 @@ Numbers slice(const Numbers &all, size_t index, size_t of) {
 
 // The loss is a mean: n samples give the mean of what each gives alone.
 TEST_P(PerVariant, FewerSamplesAreTheMeanOfSingleOnes) {
-  Network network(shared(kPerSample, GetParam()));
-  const size_t batch = 5;
-  const Numbers images = someNumbers(batch * 7 * 6 * 2, 1);
+  for (const char *text : perSample())
+    expectMeans(text);
+}
+
+void PerVariant::expectMeans(const char *text) {
+  Network network(shared(text, GetParam()));
+  SCOPED_TRACE(network.model().name);
+  const size_t batch = size_t(network.model().batch);
+  const Numbers images =
+      someNumbers(batch * (text == kPerSample ? 7 * 6 * 2 : 10 * 12 * 32), 1);
   const Numbers labels = someIndices(batch, 4, 2);
   const auto names = trainedNames(network);
 
@@ -110,7 +133,7 @@ TEST_P(PerVariant, FewerSamplesAreTheMeanOfSingleOnes) {
 // outside ends this program.
 TEST_P(PerVariant, BuffersOfExactlyTheAnnouncedSizes) {
   for (Guard guard : {Guard::Behind, Guard::Before})
-    for (const char *text : {kEverything, kPerSample}) {
+    for (const char *text : all()) {
       Network network(shared(text, GetParam()), 1, guard);
       for (int64_t n = 1; n <= network.model().batch; ++n) {
         setBatch(network, uint64_t(n));
@@ -123,7 +146,7 @@ TEST_P(PerVariant, BuffersOfExactlyTheAnnouncedSizes) {
 }
 
 TEST_P(PerVariant, GradientsAndApplyGradientsAreTrainStep) {
-  for (const char *text : {kEverything, kPerSample}) {
+  for (const char *text : all()) {
     Network whole(shared(text, GetParam())), parts(shared(text, GetParam()));
     for (int step = 0; step < 5; ++step) {
       int64_t n = step % 2 ? whole.model().batch : 3;
@@ -146,14 +169,6 @@ TEST_P(PerVariant, GradientsAndApplyGradientsAreTrainStep) {
     }
   }
 }
-
-INSTANTIATE_TEST_SUITE_P(Properties, PerVariant,
-                         testing::Values(Variant{"halide", true, false},
-                                         Variant{"halide", true, true},
-                                         Variant{"halide", false, false},
-                                         Variant{"halide", true, false, {}, false, true},
-                                         Variant{"reference", true, false}),
-                         [](const auto &info) { return info.param.name(); });
 
 //===----------------------------------------------------------------------===//
 // Layouts
@@ -208,10 +223,11 @@ TEST(Layouts, RowsApartAreSeenByNobody) {
 // State
 //===----------------------------------------------------------------------===//
 
-TEST(State, GoingOnAfterLoadingIsNotStopping) {
+TEST_P(PerVariant, GoingOnAfterLoadingIsNotStopping) {
   const std::string path =
       testing::TempDir() + "/fm_e2e_" + std::to_string(getpid());
-  Network stayed(shared(kEverything), 7), loaded(shared(kEverything), 8);
+  const Code code = shared(kEverything, GetParam());
+  Network stayed(code, 7), loaded(code, 8);
   trainSteps(stayed, 0, 6, 6);
   ASSERT_EQ(fm_set_learning_rate(stayed.instance(), 0.003), FM_OK);
   ASSERT_EQ(fm_save(stayed.instance(), path.c_str()), FM_OK);
@@ -227,9 +243,9 @@ TEST(State, GoingOnAfterLoadingIsNotStopping) {
   EXPECT_FLOAT_EQ(float(fm_get_learning_rate(loaded.instance())), 0.003f);
 }
 
-TEST(State, SameSeedSameWeights) {
-  Network a(shared(kEverything), 7), b(shared(kEverything), 7),
-      c(shared(kEverything), 8);
+TEST_P(PerVariant, SameSeedSameWeights) {
+  const Code code = shared(kEverything, GetParam());
+  Network a(code, 7), b(code, 7), c(code, 8);
   EXPECT_EQ(a.state(), b.state());
   EXPECT_NE(a.weights(), c.weights());
   trainSteps(a, 0, 3, 6);
@@ -257,8 +273,8 @@ TEST(State, InstancesAreIndependent) {
   EXPECT_EQ(d.state(), alone.state());
 }
 
-TEST(State, InferenceChangesNothing) {
-  Network network(shared(kEverything));
+TEST_P(PerVariant, InferenceChangesNothing) {
+  Network network(shared(kEverything, GetParam()));
   trainSteps(network, 0, 2, 6);
   const std::string before = network.state();
   network.call("forward", 6);
@@ -310,9 +326,7 @@ struct CountingPool {
   }
 };
 
-TEST(Threads, BitwiseEqualWeights) {
-  Code code = compileFile("examples/mnist_cnn/mnist_cnn.fm",
-                          {"halide", true, false, {"batch=32"}});
+void expectEqualWeights(Code code, int steps, int n) {
   std::string expected;
   for (int threads = 1; threads <= 4; ++threads) {
     SCOPED_TRACE(std::to_string(threads) + " threads");
@@ -323,7 +337,7 @@ TEST(Threads, BitwiseEqualWeights) {
       ASSERT_EQ(
           fm_set_parallel_for(network.instance(), CountingPool::run, &counting),
           FM_OK);
-    trainSteps(network, 0, 20, 32);
+    trainSteps(network, 0, steps, n);
     fm_pool_destroy(counting.pool);
     if (threads == 1)
       expected = network.state();
@@ -332,6 +346,22 @@ TEST(Threads, BitwiseEqualWeights) {
     EXPECT_TRUE(network.state() == expected);
   }
 }
+TEST(Threads, BitwiseEqualWeights) {
+  expectEqualWeights(compileFile("examples/mnist_cnn/mnist_cnn.fm",
+                                 {.defines = {"batch=32"}}),
+                     20, 32);
+}
+TEST_P(PerVariant, BitwiseEqualWeightsOnAnyThreads) {
+  if (isConvolved())
+    expectEqualWeights(shared(kConvolved, GetParam()), 5, 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Properties, PerVariant,
+    testing::Values(Variant{}, Variant{.widen = true}, Variant{.fuse = false},
+                    Variant{.layout = false}, Variant{.exact = true},
+                    Variant{.winograd = false}, Variant{.backend = "reference"}),
+    [](const auto &info) { return info.param.name(); });
 
 //===----------------------------------------------------------------------===//
 // NaN

@@ -19,6 +19,7 @@ using codegen::TensorKind;
 std::string Variant::name() const {
   std::string text = backend + (fuse ? "" : "_unfused");
   text += std::string(layout ? "" : "_unlaid") + (exact ? "_exact" : "");
+  text += std::string(winograd ? "" : "_plain") + (asserts ? "_asserts" : "");
   return text + (widen ? "_f64" : "_f32");
 }
 
@@ -30,6 +31,8 @@ static driver::CompilerOptions optionsOf(const Variant &variant) {
   options.defines = variant.defines;
   options.layout = variant.layout;
   options.exact = variant.exact;
+  options.winograd = variant.winograd;
+  options.asserts = variant.asserts;
   return options;
 }
 static Code checked(std::unique_ptr<driver::LiveModel> model,

@@ -31,6 +31,8 @@ struct Variant {
   std::vector<std::string> defines = {};
   bool layout = true;
   bool exact = false;
+  bool winograd = true;
+  bool asserts = false;
 
   std::string name() const; ///< "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
   friend std::ostream &operator<<(std::ostream &out, const Variant &v) {

@@ -23,12 +23,13 @@ models() {
   "$fmc" compile "$root/examples/mnist_cnn/mnist_cnn.fm" -D batch=16 -o "$work"
   "$fmc" compile "$root/examples/xor_mlp/xor_mlp.fm" -o "$work"
   "$fmc" compile "$here/everything.fm" -o "$work"
+  "$fmc" compile "$here/names.fm" -o "$work"
 }
 
 # C99 and C++17 without a word, from gcc and clang.
 headers() {
   local compilers=0 compiler model
-  for model in mnist_cnn xor_mlp everything; do
+  for model in mnist_cnn xor_mlp everything names; do
     echo "#include \"$model.h\"" >"$work/$model.header.c"
     cp "$work/$model.header.c" "$work/$model.header.cpp"
     for compiler in "$CC" gcc; do
@@ -48,7 +49,7 @@ headers() {
 # else that a linker sees.
 symbols() {
   local model name
-  for model in mnist_cnn xor_mlp everything; do
+  for model in mnist_cnn xor_mlp everything names; do
     nm -u "$work/$model.o" | awk '{print $NF}' | while read -r name; do
       case $name in
       fm_* | mem* | exp | expf | log | logf | tanh | tanhf | erf | erff | pow | powf | sqrt | sqrtf | floor | floorf | ceil | ceilf) ;;
