@@ -10,6 +10,7 @@
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -110,6 +111,17 @@ private:
     return descriptor;
   }
 };
+
+/// Halide 14 claims too much for vectors that it makes of every second to fourth
+/// element of its own memory. What is true LLVM finds out by itself.
+void claimNoAlignment(llvm::Instruction &instruction) {
+  llvm::Type *type = llvm::getLoadStoreType(&instruction)->getScalarType();
+  const llvm::Align element(std::max(1u, type->getScalarSizeInBits() / 8));
+  if (auto *load = llvm::dyn_cast<llvm::LoadInst>(&instruction))
+    load->setAlignment(std::min(load->getAlign(), element));
+  else if (auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction))
+    store->setAlignment(std::min(store->getAlign(), element));
+}
 
 /// Calls of Halide's error functions, in kernels with checks, become -1.
 void defineErrorFunctions(llvm::Module &module) {
@@ -232,6 +244,9 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
           flags.setAllowContract();
           instruction.setFastMathFlags(flags);
         }
+        if (llvm::isa<llvm::LoadInst, llvm::StoreInst>(instruction) &&
+            llvm::getLoadStoreType(&instruction)->isVectorTy())
+          claimNoAlignment(instruction);
         // Halide's alias information holds that buffers are disjoint.
         if (kernel.mayAlias)
           instruction.setMetadata(llvm::LLVMContext::MD_tbaa, nullptr);
