@@ -587,8 +587,10 @@ private:
       for (size_t d = buffer.dims.size(); d-- > 0;) {
         const PhysicalDim &dim = buffer.dims[d];
         KernelDim known{dim.extent.size, dim.stride, dim.extent.isSamples};
-        if (!buffer.external && dim.stride == 1 && !known.isSamples)
-          known.extent += maxOverreadBytes / sizeOf(buffer.type);
+        // All samples are there, whatever n is.
+        if (!buffer.external && dim.stride == 1)
+          known = {dim.extent.size + maxOverreadBytes / sizeOf(buffer.type), 1,
+                   false};
         argument.dims.push_back(known);
       }
       if (argument.dims.empty())
@@ -688,30 +690,6 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   close(fd);
 }
 
-/// Where n can only be 1, it is a constant.
-KernelSpec withoutTrivialSamples(KernelSpec spec) {
-  if (samplesBound(spec) > 1)
-    return spec;
-  auto fix = [](std::vector<Extent> &extents) {
-    for (Extent &extent : extents)
-      extent.isSamples = false;
-  };
-  auto fixBuffer = [&](Buffer &buffer) {
-    fix(buffer.shape);
-    for (PhysicalDim &dim : buffer.dims)
-      dim.extent.isSamples = false;
-  };
-  for (Buffer &buffer : spec.inputs)
-    fixBuffer(buffer);
-  for (Stage &stage : spec.stages) {
-    fix(stage.domain);
-    fix(stage.reduction);
-  }
-  for (Output &output : spec.outputs)
-    fixBuffer(output.buffer);
-  return spec;
-}
-
 } // namespace
 
 CompiledKernel compileInThisProcess(const KernelSpec &given,
@@ -728,8 +706,7 @@ CompiledKernel compileInThisProcess(const KernelSpec &given,
     kernel.error = "kernel '" + given.name + "': " + kernel.error;
     return kernel;
   }
-  const KernelSpec spec =
-      splitReductions(withoutTrivialSamples(given), target.machine);
+  const KernelSpec spec = scheduledForm(given, target.machine);
   const Plan plan = planKernel(spec, target.machine, choice);
   kernel.error = plan.error;
   if (!kernel.error.empty())

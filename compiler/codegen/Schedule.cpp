@@ -30,7 +30,7 @@ public:
       : spec(spec), machine(machine), storedBy(storedBy), number(number) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
-            size_t &choiceOffset, std::string &error) {
+            ChoiceQuery *query, size_t &choiceOffset, Plan &plan) {
     group.place.assign(spec.stages.size(), Place::Unused);
     group.nestOf.assign(spec.stages.size(), -1);
     readers.resize(spec.stages.size());
@@ -41,20 +41,48 @@ public:
     for (size_t k = 0; k < group.nests.size(); ++k) {
       Nest &nest = group.nests[k];
       if (k > 0)
-        placeNest(k, error);
-      chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest);
+        placeNest(k, plan.error);
+      const bool asked = query && query->nest == choiceOffset;
+      chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest,
+                  asked ? &query->found : nullptr, asked ? query->most : 0);
       nest.choice.unrollTile =
           nest.reductions.empty() || !hasExpensiveEpilogue(nest);
+      if (asked)
+        for (NestChoice &found : query->found)
+          found.unrollTile = nest.choice.unrollTile;
       if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
-        nest.choice = choice[choiceOffset];
+        take(choice[choiceOffset], choiceOffset, nest, plan);
+      else
+        nest.choice.parallelLoops = byRule;
       ++choiceOffset;
-      if (k == 0)
+      if (k > 0)
+        nest.choice.parallelLoops = 0;
+      else if (nest.choice.parallelLoops == byRule)
         chooseParallel(nest);
     }
     return std::move(group);
   }
 
 private:
+  static constexpr int byRule = -1;
+
+  /// What was given instead of the machine model's choice, if it is legal.
+  void take(const NestChoice &given, int number, Nest &nest, Plan &plan) const {
+    const bool scratch = &nest == &group.nests[0] && hasScratch();
+    ChoiceProblem problem =
+        checkChoice(spec, limitsOf(spec, machine, group, scratch, nest),
+                    scratch, nest, given);
+    if (problem.message.empty()) {
+      nest.choice = given;
+      return;
+    }
+    nest.choice.parallelLoops = byRule;
+    if (!plan.problem.message.empty())
+      return;
+    problem.nest = number;
+    plan.problem = problem;
+  }
+
   /// True if a nest may be computed inside of the first one. Scalars never are.
   bool hasScratch() const {
     for (size_t k = 1; k < group.nests.size(); ++k)
@@ -430,6 +458,9 @@ private:
       return atRoot();
 
     const Nest &parent = group.nests[a];
+    nest.inTails = parent.inTails;
+    for (size_t l = 0; l < parent.loops.size(); ++l)
+      nest.inTails |= parent.overhang(l);
     const std::vector<int> order = orderOf(parent);
     std::vector<int64_t> at(parent.loops.size());
     for (size_t l = 0; l < at.size(); ++l) {
@@ -595,6 +626,10 @@ private:
       // A fused loop with a tail would pay for the tail in every iteration.
       if (p > 0 && nest.overhang(l) && tasks > 1)
         break;
+      // Nor would Halide find a constant size for what each task keeps.
+      if (p > 0 && nest.loops[l].extent.isSamples &&
+          (!nest.reductions.empty() || hasScratch()))
+        break;
       tasks *= extent;
       nest.choice.parallelLoops = p + 1;
       if (tasks >= 4 * machine.cores)
@@ -675,7 +710,7 @@ void checkInPlace(const KernelSpec &spec,
 } // namespace
 
 Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
-                const ScheduleChoice &choice) {
+                const ScheduleChoice &choice, ChoiceQuery *query) {
   Plan plan;
   const size_t stages = spec.stages.size();
   for (const Stage &stage : spec.stages)
@@ -729,8 +764,28 @@ Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
   for (size_t g = 0; g < groups.size(); ++g)
     plan.groups.push_back(
         GroupPlanner(spec, machine, plan.storedBy, g)
-            .run(groups[g], choice, choiceOffset, plan.error));
+            .run(groups[g], choice, query, choiceOffset, plan));
+  ChoiceProblem &problem = plan.problem;
+  if (problem.message.empty() && choice.size() > choiceOffset)
+    problem = {static_cast<int>(choiceOffset), "",
+               "the kernel has " + std::to_string(choiceOffset) + " nest" +
+                   (choiceOffset == 1 ? "" : "s") + ", and the entry has " +
+                   std::to_string(choice.size())};
+  // What fits with the tiles of the machine model need not do so with others.
+  if (problem.message.empty() && !choice.empty())
+    problem.message = plan.error;
+  if (plan.error.empty() && !problem.message.empty())
+    plan.error = "kernel '" + spec.name + "', nest " +
+                 std::to_string(problem.nest) + ": " + problem.message;
   return plan;
+}
+
+ScheduleChoice choiceOf(const Plan &plan) {
+  ScheduleChoice choice;
+  for (const Group &group : plan.groups)
+    for (const Nest &nest : group.nests)
+      choice.push_back(nest.choice);
+  return choice;
 }
 
 std::string toString(const KernelSpec &spec, const Plan &plan) {
