@@ -514,7 +514,8 @@ private:
       for (size_t l = nest.loops.size(); l-- > 0;)
         if (static_cast<int>(l) != choice.vectorLoop)
           storage.push_back(b.vars[l]);
-      acc.reorder_storage(storage);
+      if (storage.size() > 1)
+        acc.reorder_storage(storage);
     }
     tile.insert(tile.end(), unrolled.begin(), unrolled.end());
     // Inner reduction loops, tiles, outer reduction loops.

@@ -45,6 +45,11 @@ public:
       const bool asked = query && query->nest == choiceOffset;
       chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest,
                   asked ? &query->found : nullptr, asked ? query->most : 0);
+      if (!readsBehindResults(nest, nest.choice).message.empty()) {
+        nest.choice.tile[nest.choice.vectorLoop] = 1;
+        nest.choice.vectorLoop = -1;
+        nest.choice.lanes = 1;
+      }
       nest.choice.unrollTile =
           nest.reductions.empty() || !hasExpensiveEpilogue(nest);
       if (asked)
@@ -72,6 +77,8 @@ private:
     ChoiceProblem problem =
         checkChoice(spec, limitsOf(spec, machine, group, scratch, nest),
                     scratch, nest, given);
+    if (problem.message.empty())
+      problem = readsBehindResults(nest, given);
     if (problem.message.empty()) {
       nest.choice = given;
       return;
@@ -81,6 +88,30 @@ private:
       return;
     problem.nest = number;
     plan.problem = problem;
+  }
+
+  /// Halide loads every second to fourth element of what an earlier group has
+  /// stored as whole vectors, and reads up to three elements behind its end.
+  ChoiceProblem readsBehindResults(const Nest &nest,
+                                   const NestChoice &given) const {
+    if (given.vectorLoop < 0)
+      return {};
+    const Loop &loop = nest.loops[given.vectorLoop];
+    for (const Output &output : spec.outputs) {
+      if (!output.buffer.external ||
+          !isStoredEarlier(output.stage, output.result))
+        continue;
+      for (const PhysicalDim &dim : output.buffer.dims) {
+        const int64_t stride =
+            dim.stride * std::max<int64_t>(1, loop.divisor / dim.divisor);
+        if (dim.logical == loop.logical && stride > 1 && stride <= 4)
+          return {-1, "vector",
+                  "vectors of elements " + std::to_string(stride) +
+                      " apart in '" + output.buffer.name +
+                      "' would read behind the application's memory"};
+      }
+    }
+    return {};
   }
 
   /// True if a nest may be computed inside of the first one. Scalars never are.
@@ -458,9 +489,6 @@ private:
       return atRoot();
 
     const Nest &parent = group.nests[a];
-    nest.inTails = parent.inTails;
-    for (size_t l = 0; l < parent.loops.size(); ++l)
-      nest.inTails |= parent.overhang(l);
     const std::vector<int> order = orderOf(parent);
     std::vector<int64_t> at(parent.loops.size());
     for (size_t l = 0; l < at.size(); ++l) {
@@ -523,6 +551,7 @@ private:
       nest.parent = a;
       nest.position = best;
       setRegion(nest, bestBox);
+      nest.uneven = isUneven(nest, bestBox);
       scratch += volume(spec.stages[s], bestBox);
       return;
     }
@@ -539,6 +568,7 @@ private:
         nest.parentReduction = inReduction;
         nest.position = r;
         setRegion(nest, box);
+        nest.uneven = isUneven(nest, box);
         scratch += bytes;
         return;
       }
@@ -549,6 +579,46 @@ private:
     nest.parent = a;
     nest.position = 0;
     setRegion(nest, whole);
+  }
+
+  /// Whether less than `box` is computed somewhere: in a tile that is shorter,
+  /// at a border, or wherever the parent's own region begins.
+  bool isUneven(const Nest &nest, const Box &box) const {
+    const Nest &parent = group.nests[nest.parent];
+    const size_t loops = parent.loops.size();
+    for (size_t l = 0; l < loops && parent.stage >= 0; ++l)
+      if (parent.region[l] < parent.loops[l].extent.size)
+        return true;
+    const bool reduced = nest.parentReduction >= 0;
+    const int position = reduced ? static_cast<int>(loops) - 1 : nest.position;
+    const int64_t steps =
+        reduced
+            ? spec.stages[nest.parentReduction].reduction[nest.position].size
+            : 1;
+    auto differs = [&](const std::vector<int64_t> &at, int64_t step) {
+      const Box other = regions(nest.parent, position, at, nest.parentReduction,
+                                reduced ? nest.position : -1, step)[nest.stage];
+      for (size_t d = 0; d < box.size(); ++d)
+        if (other[d].extent() != box[d].extent())
+          return true;
+      return false;
+    };
+    std::vector<int64_t> middle(loops), last(loops);
+    for (size_t l = 0; l < loops; ++l) {
+      last[l] = (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
+                    parent.choice.tile[l] -
+                1;
+      middle[l] = last[l] / 2;
+    }
+    for (int64_t step : {int64_t(0), steps - 1})
+      for (size_t l = 0; l < loops; ++l)
+        for (int64_t end : {int64_t(0), last[l]}) {
+          std::vector<int64_t> at = middle;
+          at[l] = end;
+          if (differs(at, step))
+            return true;
+        }
+    return differs(last, steps - 1) || differs(std::vector<int64_t>(loops), 0);
   }
 
   /// The outermost loop inside which scratch may live: behind the parallel

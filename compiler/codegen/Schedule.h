@@ -75,14 +75,16 @@ struct Nest {
   int position = -1; ///< -1: before everything else
   int parentReduction = -1;
   std::vector<int64_t> region; ///< largest extents computed at once, per loop
-  bool inTails = false; ///< a loop around it has a last tile that is shorter
-  /// Whether some tile reaches beyond the loop's end.
+  bool uneven = false; ///< less is computed at the ends of the loops around it
+  /// Whether some tile, or block of tiles, reaches beyond the loop's end.
   bool overhang(size_t loop) const {
     const int64_t extent = stage >= 0 ? region[loop] : loops[loop].extent.size;
     const bool moves = extent < loops[loop].extent.size;
-    return choice.tile[loop] > 1 &&
+    const bool several = choice.tile[loop] > 1 ||
+                         (choice.isBlocked() && choice.block[loop] > 1);
+    return several &&
            (loops[loop].extent.isSamples || extent % choice.tile[loop] != 0 ||
-            (moves && inTails));
+            (moves && uneven));
   }
   NestChoice choice;
   /// Tiles along a loop, for the largest number of samples.

@@ -14,6 +14,7 @@
 #include "compiler/codegen/ObjectEmitter.h"
 #include "compiler/codegen/ReferenceKernels.h"
 #include "compiler/driver/Pipeline.h"
+#include "compiler/driver/Tuned.h"
 #include "frontend/language/Reader.h"
 #include "frontend/recorder/RecorderImpl.h"
 #include "frontend/recorder/WriteFm.h"
@@ -74,7 +75,35 @@ bool Compiler::read() {
   return step("read", [&] { return readModel(options.input, overrides, *recorded); });
 }
 
+/// Before anything is lowered: the entry of the whole model is found by what was
+/// recorded.
+bool Compiler::readTuned() {
+  tunePath = tunePathOf(options);
+  codegen::TargetSpec target;
+  if (tunePath.empty() || !codegen::resolveTarget(options.triple, options.cpu, target).empty())
+    return true; // a wrong target is told by makeProgram
+  auto file = readTuneFile(tunePath, diagnostics);
+  if (!file)
+    return false;
+  if (const codegen::TunedMachine *machine = file->find(target)) {
+    tuned = *machine;
+    const uint64_t key = machine->models.empty() ? 0 : modelKey(recorded->impl().module());
+    for (const codegen::TunedModel &model : machine->models)
+      if (model.key == key)
+        apply(model.choice, options);
+  } else if (!file->machines.empty()) {
+    const codegen::TunedMachine &other = file->machines.front();
+    diagnostics.warning({tunePath, other.place.line, other.place.column, other.place.length},
+                        "nothing is taken from this file: it was measured on " + other.cpu + " with vectors of " +
+                            std::to_string(other.vectorBits) + " bits, and code is made for " + target.cpu + " with " +
+                            std::to_string(target.machine.vectorBits));
+  }
+  return true;
+}
+
 bool Compiler::lower(const std::string &lastStage) {
+  if (!step("tuned", [&] { return readTuned(); }))
+    return false;
   return step("lower", [&] {
     return succeeded(runPipeline(recorded->impl().module(), options, lastStage, &seconds));
   });
@@ -121,10 +150,21 @@ bool Compiler::generate(Compiled &result) {
       auto module = codegen::makeReferenceKernels(result.program, kernelOps, emitter.context());
       return module && check(emitter.addModule(std::move(module)));
     }
-    kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs);
-    for (auto [kernel, op] : llvm::zip(kernels, kernelOps))
-      if (!kernel.error.empty())
-        op.emitError() << "internal error: " << kernel.name << ": " << kernel.error;
+    std::vector<codegen::TuneProblem> problems;
+    std::vector<codegen::ScheduleChoice> choices(result.program.kernels.size());
+    if (tuned)
+      choices = codegen::choicesFor(*tuned, result.program.kernels, result.target.machine, problems);
+    report(tunePath, problems, diagnostics);
+    if (!problems.empty())
+      return false;
+    kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs, choices);
+    for (auto [kernel, op, choice] : llvm::zip(kernels, kernelOps, choices)) {
+      if (kernel.error.empty())
+        continue;
+      auto error = op.emitError() << "internal error: " << kernel.name << ": " << kernel.error;
+      if (!choice.empty())
+        error.attachNote() << "with the choices of " << tunePath << "; --no-tune compiles without them";
+    }
     return true;
   });
   return ok && step("object", [&] {

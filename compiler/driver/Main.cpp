@@ -41,6 +41,9 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
   command.add_flag_callback("--no-winograd", [&options] { options.winograd = false; },
                             "3x3 convolutions by their plain loops");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
+  command.add_flag_callback("--no-tune", [&options] { options.tune = false; },
+                            "Take nothing from the tuned file beside the model");
+  command.add_option("--tune-file", options.tuneFile, "The tuned file (default: MODEL.tune beside MODEL.fm, if there is one)");
   command.add_flag("--asserts", options.asserts, "Kernels check every bound");
   command.add_option("--threads", options.jobs, "Threads that compile (default: one a core)");
   command.add_flag("--time-passes", options.timePasses, "Print how long each stage took");
