@@ -491,11 +491,16 @@ std::string toString(const TuneFile &file) {
     }
     for (const TunedKernel &kernel : machine.kernels) {
       text += "\n" + commented(kernel.comment) + "kernel " +
-              hexadecimal(kernel.key) + "\n";
-      for (const TunedNest &nest : kernel.nests)
-        text += lineOf(nest.choice);
+              hexadecimal(kernel.key) + "\n" + toString(kernel.choice());
     }
   }
+  return text;
+}
+
+std::string toString(const ScheduleChoice &choice) {
+  std::string text;
+  for (const NestChoice &nest : choice)
+    text += lineOf(nest);
   return text;
 }
 

@@ -104,6 +104,8 @@ struct TuneFile {
 TuneFile parseTuneFile(const std::string &text,
                        std::vector<TuneProblem> &problems);
 std::string toString(const TuneFile &file);
+/// The lines of a kernel's nests.
+std::string toString(const ScheduleChoice &choice);
 
 /// A hash of what the kernel computes, whatever it is called.
 uint64_t kernelKey(const KernelSpec &spec);

@@ -139,6 +139,17 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(1, 1024))->capture_default_str();
   benchCommand->add_option("--seconds", benchOptions.seconds, "Time to spend on each entry")->capture_default_str();
 
+  TuneOptions tuneOptions;
+  CLI::App *tuneCommand = app.add_subcommand("tune", "Search faster schedules by measuring, and keep them beside the model");
+  tuneCommand->footer("Writes MODEL.tune (or --tune-file), which the other commands then take. An earlier file is where the search\n"
+                      "begins; with --no-tune it begins anew. Results of kernels may round differently afterwards, by less than 1e-4 of\n"
+                      "the largest number in each tensor. Ctrl-C ends the search and keeps what was found.");
+  addCompileOptions(*tuneCommand, options);
+  tuneCommand->add_option("--seconds", tuneOptions.seconds, "Time to spend")
+      ->check(CLI::Range(0.1, 1e6))->capture_default_str();
+  tuneCommand->add_option("--run-threads", tuneOptions.threads, "Threads that run kernels")
+      ->check(CLI::Range(1, 1024))->capture_default_str();
+
   HelpOptions helpOptions;
   CLI::App *helpCommand = app.add_subcommand("help", "Explain the ops of the language");
   helpCommand->add_option("op", helpOptions.op, "The op (default: list them all)");
@@ -181,6 +192,8 @@ int main(int argc, char **argv) {
     show(options, diagnostics);
   else if (*benchCommand)
     bench(options, benchOptions, diagnostics);
+  else if (*tuneCommand)
+    tune(options, tuneOptions, diagnostics);
   else
     check(options, diagnostics);
   return finish(diagnostics, options);
