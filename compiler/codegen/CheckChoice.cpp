@@ -101,6 +101,10 @@ private:
       return fail("tile", "the vector's tile is a multiple of its " +
                               text(choice.lanes) + " lanes, not " + text(tile));
     const int64_t beyond = (extent + tile - 1) / tile * tile - extent;
+    if (hasScratch && beyond >= choice.lanes)
+      return fail("tile", "a tile of " + text(tile) + " has vectors that lie " +
+                              "behind the end of a loop of " + text(extent) +
+                              ", where nests keep scratch");
     if (beyond * limits.overread[v] > maxOverreadBytes)
       return fail("tile", "a tile of " + text(tile) + " reads " +
                               text(beyond * limits.overread[v]) +

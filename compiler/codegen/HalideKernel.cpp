@@ -365,7 +365,8 @@ private:
           const std::string name = b.vars[l].name();
           Var blocks(name + "b"), in(name + "t");
           b.func.split(outer[l], blocks, in, static_cast<int>(choice.block[l]),
-                       nest.tiles(l) % choice.block[l] == 0
+                       nest.tiles(l) % choice.block[l] == 0 &&
+                               !nest.loops[l].extent.isSamples
                            ? TailStrategy::RoundUp
                            : TailStrategy::GuardWithIf);
           outer[l] = blocks;

@@ -322,8 +322,12 @@ private:
           std::vector<int64_t> tile(loops, 1);
           if (v >= 0)
             tile[v] = k * lanes;
-          if (v >= 0 && roundUp(extents[v], tile[v]) - extents[v] >
-                            maxOverreadBytes / widest)
+          const int64_t beyond =
+              v >= 0 ? roundUp(extents[v], tile[v]) - extents[v] : 0;
+          // Halide forgets the guard of vectors that lie behind the end as a
+          // whole, where there is scratch.
+          if (beyond > maxOverreadBytes / widest ||
+              (hasScratch && v >= 0 && beyond >= lanes))
             continue;
           consider(tile, v, lanes);
           for (size_t a = 0; a < loops; ++a) {

@@ -25,7 +25,8 @@ bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics 
 
 struct TuneOptions {
   int threads = 1;     ///< that run kernels
-  double seconds = 60; ///< for all of it, but for what the last steps take
+  double seconds = 60; ///< for all of it
+  bool verbose = false; ///< a line for each candidate
 };
 
 /// `fmc tune`: measures choices of kernels and of the whole model on this machine,

@@ -122,10 +122,13 @@ std::vector<KernelSearch::Trial> KernelSearch::nextTrials() {
   return trials;
 }
 
-bool KernelSearch::round() {
-  std::vector<Trial> trials = nextTrials();
-  if (trials.empty())
-    return false;
+void KernelSearch::tell(const Trial &trial, const std::string &outcome) const {
+  if (tried)
+    tried(trial.job->result, trial.choice, outcome);
+}
+
+/// Those that could be compiled and whose results are right.
+std::vector<KernelSearch::Trial *> KernelSearch::compile(std::vector<Trial> &trials) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<CandidateRequest> requests;
   for (const Trial &trial : trials)
@@ -135,11 +138,24 @@ bool KernelSearch::round() {
   compileSeconds = 0.5 * (compileSeconds + taken / double(trials.size()));
   std::vector<Trial *> good;
   for (size_t i = 0; i < trials.size() && !stop(); ++i) {
-    trials[i].candidate = std::move(loaded[i]);
-    if (trials[i].candidate.function &&
-        steps.check(trials[i].job->result.kernel, trials[i].candidate.function).empty())
-      good.push_back(&trials[i]);
+    Trial &trial = trials[i];
+    trial.candidate = std::move(loaded[i]);
+    std::string problem = trial.candidate.error;
+    if (trial.candidate.function)
+      problem = steps.check(trial.job->result.kernel, trial.candidate.function);
+    if (problem.empty())
+      good.push_back(&trial);
+    else
+      tell(trial, "refused: " + problem);
   }
+  return good;
+}
+
+bool KernelSearch::round() {
+  std::vector<Trial> trials = nextTrials();
+  if (trials.empty())
+    return false;
+  std::vector<Trial *> good = compile(trials);
   // One candidate of each kernel at a time.
   while (!good.empty() && !stop()) {
     std::vector<Trial *> wave, rest;
@@ -166,7 +182,10 @@ void KernelSearch::measure(std::vector<Trial *> wave) {
     ratios = steps.compare(bestFunctions(), functionsOf(wave), step.pairs, step.seconds, stop);
     std::erase_if(wave, [&](Trial *trial) {
       const std::vector<double> &list = ratios[trial->job->result.kernel];
-      return step.pairs == 4 ? median(list) > 0.995 : !isBetter(list);
+      const bool worse = step.pairs == 4 ? median(list) > 0.995 : !isBetter(list);
+      if (worse || step.pairs == 15)
+        tell(*trial, std::to_string(median(list)) + " of the best" + (worse ? "" : ", taken"));
+      return worse;
     });
   }
   if (stop())

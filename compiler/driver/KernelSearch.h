@@ -39,6 +39,8 @@ public:
 
   /// Called for each improvement.
   std::function<void(const TunedResult &)> improved;
+  /// Called for each candidate with what became of it.
+  std::function<void(const TunedResult &, const codegen::ScheduleChoice &, const std::string &)> tried;
   /// All kernels that were looked at, those that take longest first.
   std::vector<TunedResult> results() const;
 
@@ -65,6 +67,8 @@ private:
   };
 
   std::vector<Trial> nextTrials();
+  std::vector<Trial *> compile(std::vector<Trial> &trials);
+  void tell(const Trial &trial, const std::string &outcome) const;
   void measure(std::vector<Trial *> wave);
   StepKernels::Functions bestFunctions() const;
   StepKernels::Functions functionsOf(const std::vector<Trial *> &wave) const;

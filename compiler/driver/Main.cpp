@@ -150,6 +150,8 @@ int main(int argc, char **argv) {
   tuneCommand->add_option("--run-threads", tuneOptions.threads, "Threads that run kernels")
       ->check(CLI::Range(1, 1024))->capture_default_str();
 
+  tuneCommand->add_flag("-v,--verbose", tuneOptions.verbose, "Print each candidate and what became of it");
+
   HelpOptions helpOptions;
   CLI::App *helpCommand = app.add_subcommand("help", "Explain the ops of the language");
   helpCommand->add_option("op", helpOptions.op, "The op (default: list them all)");

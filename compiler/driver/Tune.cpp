@@ -319,6 +319,10 @@ private:
                     microseconds(result.before, result.before * result.ratio));
       keep(search.results());
     };
+    if (how.verbose)
+      search.tried = [&](const TunedResult &result, const ScheduleChoice &choice, const std::string &outcome) {
+        progress.line("  " + summary(live.program().kernels[result.kernel]) + ": " + outcome + "\n" + toString(choice));
+      };
     progress.show(since(start), "compiling kernels one by one");
     search.prepare(known.find(live.result().target));
     do
