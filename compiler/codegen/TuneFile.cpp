@@ -77,6 +77,7 @@ private:
   TuneFile file;
   TunedMachine *machine = nullptr;
   TunedKernel *kernel = nullptr;
+  bool hasNest = false; ///< a good one or not
   std::string comment;
 
   void fail(const TunePlace &place, const std::string &message,
@@ -141,9 +142,10 @@ private:
   }
 
   void finishKernel() {
-    if (kernel && kernel->nests.empty())
+    if (kernel && !hasNest)
       fail(kernel->place, "kernel without a nest");
     kernel = nullptr;
+    hasNest = false;
   }
 
   void cpu(const std::vector<Word> &words) {
@@ -242,6 +244,7 @@ private:
         fail(words[0].place, "a nest belongs to a kernel, and there is none");
       return;
     }
+    hasNest = true;
     TunedNest nest;
     nest.place = words[0].place;
     NestChoice &choice = nest.choice;

@@ -11,8 +11,10 @@
 #include "compiler/codegen/EmitProgram.h"
 #include "compiler/codegen/HalideKernel.h"
 #include "compiler/codegen/HeaderWriter.h"
+#include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/ObjectEmitter.h"
 #include "compiler/codegen/ReferenceKernels.h"
+#include "compiler/codegen/SplitReductions.h"
 #include "compiler/driver/Pipeline.h"
 #include "compiler/driver/Tuned.h"
 #include "frontend/language/Reader.h"
@@ -21,6 +23,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/Format.h"
 
 #include <chrono>
 
@@ -133,6 +136,16 @@ bool Compiler::collect(codegen::Program &program) {
   return true;
 }
 
+/// What the tuned file says of each kernel; nothing for the reference backend.
+bool Compiler::chooseSchedules(const Compiled &result, std::vector<codegen::ScheduleChoice> &choices) {
+  std::vector<codegen::TuneProblem> problems;
+  choices.resize(result.program.kernels.size());
+  if (tuned)
+    choices = codegen::choicesFor(*tuned, result.program.kernels, result.target.machine, problems);
+  report(tunePath, problems, diagnostics);
+  return problems.empty();
+}
+
 bool Compiler::generate(Compiled &result) {
   std::vector<ir::KernelOp> kernelOps;
   if (!makeProgram(result, kernelOps))
@@ -150,12 +163,8 @@ bool Compiler::generate(Compiled &result) {
       auto module = codegen::makeReferenceKernels(result.program, kernelOps, emitter.context());
       return module && check(emitter.addModule(std::move(module)));
     }
-    std::vector<codegen::TuneProblem> problems;
-    std::vector<codegen::ScheduleChoice> choices(result.program.kernels.size());
-    if (tuned)
-      choices = codegen::choicesFor(*tuned, result.program.kernels, result.target.machine, problems);
-    report(tunePath, problems, diagnostics);
-    if (!problems.empty())
+    std::vector<codegen::ScheduleChoice> choices;
+    if (!chooseSchedules(result, choices))
       return false;
     kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs, choices);
     for (auto [kernel, op, choice] : llvm::zip(kernels, kernelOps, choices)) {
@@ -184,6 +193,23 @@ bool Compiler::check(const std::string &error) {
   return error.empty();
 }
 
+/// A kernel, by what a tuned file knows it, and how it is scheduled.
+static std::string describe(const codegen::KernelSpec &spec, const codegen::MachineModel &machine,
+                            const codegen::ScheduleChoice &choice) {
+  std::string text = codegen::toString(spec);
+  if (codegen::asCopy(spec))
+    return text;
+  llvm::raw_string_ostream out(text);
+  out << "# key " << llvm::format_hex_no_prefix(codegen::kernelKey(spec), 16) << "\n";
+  const codegen::KernelSpec form = codegen::scheduledForm(spec, machine);
+  SmallVector<StringRef> lines;
+  const std::string plan = codegen::toString(form, codegen::planKernel(form, machine, choice));
+  StringRef(plan).split(lines, '\n', -1, /*KeepEmpty=*/false);
+  for (StringRef line : lines)
+    out << "# " << line << "\n";
+  return text;
+}
+
 bool Compiler::emitText(std::string &text) {
   if (options.emit == "ast") {
     auto file = parseFile(options.input, diagnostics);
@@ -206,8 +232,11 @@ bool Compiler::emitText(std::string &text) {
     std::vector<ir::KernelOp> kernelOps;
     if (!lower() || !makeProgram(result, kernelOps))
       return false;
-    for (auto [spec, op] : llvm::zip(result.program.kernels, kernelOps))
-      text += codegen::toString(spec) + "\n";
+    std::vector<codegen::ScheduleChoice> choices;
+    if (!chooseSchedules(result, choices))
+      return false;
+    for (auto [spec, choice] : llvm::zip(result.program.kernels, choices))
+      text += describe(spec, result.target.machine, choice) + "\n";
     return true;
   }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;

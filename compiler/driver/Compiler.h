@@ -56,6 +56,7 @@ public:
 private:
   bool readTuned();
   bool makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOps);
+  bool chooseSchedules(const Compiled &result, std::vector<codegen::ScheduleChoice> &choices);
   bool check(const std::string &error);
   template <typename Function> bool step(const char *name, Function &&function);
 

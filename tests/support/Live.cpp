@@ -30,6 +30,7 @@ static driver::CompilerOptions optionsOf(const Variant &variant) {
   options.defines = variant.defines;
   options.layout = variant.layout;
   options.exact = variant.exact;
+  options.tuneFile = variant.tuneFile;
   return options;
 }
 static Code checked(std::unique_ptr<driver::LiveModel> model,

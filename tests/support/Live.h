@@ -31,6 +31,7 @@ struct Variant {
   std::vector<std::string> defines = {};
   bool layout = true;
   bool exact = false;
+  std::string tuneFile = {};
 
   std::string name() const; ///< "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
   friend std::ostream &operator<<(std::ostream &out, const Variant &v) {
