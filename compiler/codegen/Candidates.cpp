@@ -191,6 +191,8 @@ void Candidates::consider(ScheduleChoice choice, size_t nest,
   if (!plan.error.empty())
     return;
   choice = choiceOf(plan);
+  if (!planKernel(form, machine, choice).error.empty())
+    return;
   if (seen.insert(toString(choice)).second)
     list.push_back(std::move(choice));
 }

@@ -127,7 +127,8 @@ private:
                                               "nests keep scratch inside of it"
                                             : " has 1 iteration") +
                                 ": its tile is 1, not " + text(tile));
-      if (tile > extent + (isVector ? choice.lanes - 1 : 0))
+      if (tile > std::max(extent + (isVector ? choice.lanes - 1 : 0),
+                          limits.periods[l]))
         return fail("tile", "a tile of " + text(tile) + " in a loop of " +
                                 text(extent));
       vectors *= isVector ? tile / choice.lanes : tile;

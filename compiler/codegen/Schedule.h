@@ -154,6 +154,7 @@ void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
 /// What of a nest limits its choices.
 struct NestLimits {
   std::vector<int64_t> extents; ///< per loop: points computed at once
+  std::vector<int64_t> periods; ///< per loop: points that share arithmetic
   std::vector<bool> mayTile;    ///< per loop
   /// Per loop: bytes behind the end of fmc's own memory that one point beyond
   /// the loop's end reads, if the loop is the vector's.

@@ -54,12 +54,13 @@ public:
     analyse();
     NestLimits limits;
     limits.extents = extents;
+    limits.periods = togetherPeriods();
     limits.lanes = nativeLanes();
     limits.vectors = machine.vectorRegisters;
     if (nest.reductions.empty()) {
       // Straight code for what is computed together, or a few vectors.
       limits.vectors = 64;
-      for (int64_t period : togetherPeriods())
+      for (int64_t period : limits.periods)
         limits.vectors = std::max(limits.vectors, 4 * period);
     }
     limits.results = std::max<int64_t>(1, results);

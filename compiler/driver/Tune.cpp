@@ -227,6 +227,15 @@ private:
     compileSeconds = since(begin);
     if (!standard)
       return false;
+    // Where an earlier run has left off.
+    if (const TunedMachine *section = known.find(standard->result().target))
+      for (const TunedModel &model : section->models)
+        if (model.key == key)
+          choice = model.choice;
+    CompilerOptions with = untuned();
+    apply(choice, with);
+    if (!choice.isEmpty() && !(chosen = compile(with)))
+      return false;
     std::fprintf(stderr, "%s, batch %lld, %s with vectors of %d bits: %zu kernels, %.0f s to tune them\n",
                  standard->program().name.c_str(), (long long)standard->program().batch,
                  standard->result().target.cpu.c_str(), standard->result().target.machine.vectorBits,
@@ -349,7 +358,10 @@ private:
     const bool empty = section.kernels.empty() && section.models.empty();
     if ((empty && !llvm::sys::fs::exists(path)) || !failure.empty())
       return;
-    failure = writeFiles({{path, toString(file)}});
+    TuneFile written = file;
+    std::erase_if(written.machines,
+                  [](const TunedMachine &machine) { return machine.kernels.empty() && machine.models.empty(); });
+    failure = writeFiles({{path, toString(written)}});
     if (!failure.empty())
       fail(failure);
   }

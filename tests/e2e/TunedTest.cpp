@@ -9,6 +9,7 @@
 
 #include "compiler/codegen/Candidates.h"
 #include "compiler/codegen/Layouts.h"
+#include "compiler/codegen/SplitReductions.h"
 #include "compiler/codegen/TuneFile.h"
 
 #include <gtest/gtest.h>
@@ -97,6 +98,26 @@ TEST_P(Tuned, OtherCodeWithTheSameResults) {
 }
 
 INSTANTIATE_TEST_SUITE_P(E2e, Tuned, testing::Values(1, 8));
+
+// What the machine model chooses may stand in a file, too.
+TEST(Tuned, StandardChoicesAreLegal) {
+  // A convolution by Winograd's transforms, whose tiles are written out.
+  const char *const transformed = R"(model transformed(batch = 2) {
+  input x : f32[batch, 12, 17, 40] with gradient
+  y = conv2d(x, 48, kernel = 3, padding = same)
+  output y
+  loss sum(y)
+  train sgd
+}
+)";
+  for (const Code &code : {compile(kEverything), shared({}), compile(transformed)})
+    for (const KernelSpec &spec : code->program().kernels) {
+      const MachineModel &machine = code->result().target.machine;
+      const KernelSpec form = scheduledForm(spec, machine);
+      const Plan plan = planKernel(form, machine, choiceOf(planKernel(form, machine)));
+      EXPECT_EQ(plan.error, "") << toString(spec);
+    }
+}
 
 // Bitwise, as without a file: parallel loops run over independent outputs.
 TEST(Tuned, ThreadsDoNotMatter) {
