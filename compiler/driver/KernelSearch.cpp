@@ -67,25 +67,12 @@ void KernelSearch::prepare(const TunedMachine *known) {
     list.push_back(std::move(job));
   }
   std::sort(list.begin(), list.end(), [](const auto &a, const auto &b) { return a->seconds() > b->seconds(); });
-
-  // The kernels as candidates are compiled: else differences of the two ways
-  // would count.
-  const auto begin = std::chrono::steady_clock::now();
-  std::vector<CandidateRequest> requests;
-  for (const auto &job : list)
-    requests.push_back({&program.kernels[job->result.kernel], job->result.standard});
-  std::vector<LoadedCandidate> loaded = loadCandidates(requests, target, jobs, 0);
-  for (size_t i = 0; i < list.size(); ++i)
-    list[i]->base = std::move(loaded[i]);
-  std::erase_if(list, [](const auto &job) { return !job->base.function; });
-  compileSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() /
-                   double(std::max<size_t>(1, requests.size()));
 }
 
 StepKernels::Functions KernelSearch::bestFunctions() const {
   StepKernels::Functions functions(live.program().kernels.size(), nullptr);
   for (const auto &job : list)
-    functions[job->result.kernel] = job->best.function ? job->best.function : job->base.function;
+    functions[job->result.kernel] = job->best.function;
   return functions;
 }
 
@@ -137,17 +124,22 @@ std::vector<KernelSearch::Trial *> KernelSearch::compile(std::vector<Trial> &tri
   const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   compileSeconds = 0.5 * (compileSeconds + taken / double(trials.size()));
   std::vector<Trial *> good;
-  for (size_t i = 0; i < trials.size() && !stop(); ++i) {
-    Trial &trial = trials[i];
-    trial.candidate = std::move(loaded[i]);
-    std::string problem = trial.candidate.error;
-    if (trial.candidate.function)
-      problem = steps.check(trial.job->result.kernel, trial.candidate.function);
-    if (problem.empty())
-      good.push_back(&trial);
-    else
-      tell(trial, "refused: " + problem);
+  std::vector<StepKernels::Candidate> functions;
+  for (size_t i = 0; i < trials.size(); ++i) {
+    trials[i].candidate = std::move(loaded[i]);
+    if (!trials[i].candidate.function) {
+      tell(trials[i], "refused: " + trials[i].candidate.error);
+      continue;
+    }
+    good.push_back(&trials[i]);
+    functions.push_back({trials[i].job->result.kernel, trials[i].candidate.function});
   }
+  const std::vector<std::string> outcomes = steps.check(functions);
+  for (size_t i = good.size(); i-- > 0;)
+    if (!outcomes[i].empty()) {
+      tell(*good[i], "refused: " + outcomes[i]);
+      good.erase(good.begin() + i);
+    }
   return good;
 }
 
@@ -204,10 +196,8 @@ void KernelSearch::measure(std::vector<Trial *> wave) {
 
 void KernelSearch::confirm() {
   StepKernels::Functions base(live.program().kernels.size(), nullptr), best = base;
-  for (const auto &job : list) {
-    base[job->result.kernel] = job->base.function;
+  for (const auto &job : list)
     best[job->result.kernel] = job->best.function;
-  }
   const auto ratios = steps.compare(base, best, 15, 1, [] { return false; });
   for (const auto &job : list) {
     if (!job->best.function)

@@ -30,7 +30,7 @@ public:
   KernelSearch(LiveModel &live, StepKernels &steps, const codegen::TargetSpec &target, unsigned jobs,
                std::function<bool()> stop, std::function<double()> left);
 
-  /// Compiles the kernels once more, one by one; `known`: entries to begin with.
+  /// Finds out which kernels take how long; `known`: entries to begin with.
   void prepare(const codegen::TunedMachine *known);
   /// One round. False if there is nothing more to try.
   bool round();
@@ -48,7 +48,7 @@ private:
   struct Job {
     TunedResult result;
     codegen::Candidates candidates;
-    LoadedCandidate base, best; ///< no function in `best`: the base is
+    LoadedCandidate best; ///< no function: the model's own is
     std::optional<codegen::ScheduleChoice> known;
     bool done = false;
 

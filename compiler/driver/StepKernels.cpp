@@ -2,6 +2,7 @@
 
 #include "compiler/driver/StepKernels.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -163,33 +164,48 @@ std::vector<std::vector<double>> StepKernels::compare(const Functions &base, con
   return ratios;
 }
 
-std::string StepKernels::check(unsigned kernel, KernelFunction candidate) {
+std::vector<std::string> StepKernels::check(const std::vector<Candidate> &candidates) {
   FlushDenormals mode;
   restore(start);
-  const int64_t batch = live.program().batch;
+  std::vector<std::string> outcomes(candidates.size());
+  std::vector<bool> isSeen(callsOf.size(), false);
   for (const Call &call : sequence) {
-    if (call.kernel != kernel) {
-      run(call, nullptr, batch);
-      continue;
-    }
-    const std::vector<std::string> before = save();
-    for (int64_t n : {batch, batch - 1, batch / 2, int64_t(1)}) {
-      if (n < 1)
-        continue;
-      restore(before);
-      if (run(call, nullptr, n) != 0)
-        return "the model's own kernel failed";
-      const std::vector<std::string> expected = save();
-      restore(before);
-      if (run(call, candidate, n) != 0)
-        return "it failed";
-      if (std::string difference = differences(call, n, expected); !difference.empty())
-        return difference + " for " + std::to_string(n) + " samples";
-    }
-    break;
+    const bool first = !isSeen[call.kernel];
+    isSeen[call.kernel] = true;
+    if (first)
+      check(call, candidates, outcomes);
+    run(call, nullptr, live.program().batch);
   }
   restore(start);
-  return "";
+  return outcomes;
+}
+
+/// All candidates for one call, which finds the memory as it does in a step, and
+/// leaves it so.
+void StepKernels::check(const Call &call, const std::vector<Candidate> &candidates,
+                        std::vector<std::string> &outcomes) {
+  auto isFor = [&](const Candidate &candidate) { return candidate.kernel == call.kernel; };
+  if (std::none_of(candidates.begin(), candidates.end(), isFor))
+    return;
+  const std::vector<std::string> before = save();
+  const int64_t batch = live.program().batch;
+  for (int64_t n : {batch, batch - 1, batch / 2, int64_t(1)}) {
+    if (n < 1)
+      continue;
+    restore(before);
+    const bool ran = run(call, nullptr, n) == 0;
+    const std::vector<std::string> expected = save();
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (!isFor(candidates[i]) || !outcomes[i].empty())
+        continue;
+      restore(before);
+      if (!ran || run(call, candidates[i].function, n) != 0)
+        outcomes[i] = ran ? "it failed" : "the model's own kernel failed";
+      else if (std::string difference = differences(call, n, expected); !difference.empty())
+        outcomes[i] = difference + " for " + std::to_string(n) + " samples";
+    }
+  }
+  restore(before);
 }
 
 /// Compares memory after a call with what is expected; overwrites the former.

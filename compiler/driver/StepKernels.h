@@ -38,11 +38,15 @@ public:
   std::vector<std::vector<double>> compare(const Functions &base, const Functions &candidates, int pairs,
                                            double seconds, const std::function<bool()> &stop);
 
-  /// Runs the candidate and the model's own kernel on the same memory, at the
+  struct Candidate {
+    unsigned kernel = 0;
+    KernelFunction function = nullptr;
+  };
+  /// Runs each candidate and the model's own kernel on the same memory, at the
   /// kernel's first call in a pass, for the full batch and for fewer samples: ""
   /// if results agree to 1e-4 of the largest magnitude of each output and nothing
   /// else was written, or what differs.
-  std::string check(unsigned kernel, KernelFunction candidate);
+  std::vector<std::string> check(const std::vector<Candidate> &candidates);
 
 private:
   struct Call {
@@ -57,6 +61,7 @@ private:
   std::vector<std::string> save() const;
   void restore(const std::vector<std::string> &image);
   int run(const Call &call, KernelFunction function, int64_t n);
+  void check(const Call &call, const std::vector<Candidate> &candidates, std::vector<std::string> &outcomes);
   std::string differences(const Call &call, int64_t n, const std::vector<std::string> &expected);
 
   LiveModel &live;

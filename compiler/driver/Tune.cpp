@@ -265,7 +265,7 @@ private:
       with.*variant.option = false;
       if (!changesKernels(with))
         continue;
-      if (since(start) + 1.5 * compileSeconds > 0.35 * how.seconds) {
+      if (since(start) + 1.5 * compileSeconds > 0.25 * how.seconds) {
         progress.line("  " + std::string(variant.name) + "=off: no time to compile the model again");
         continue;
       }
@@ -332,7 +332,6 @@ private:
       search.tried = [&](const TunedResult &result, const ScheduleChoice &choice, const std::string &outcome) {
         progress.line("  " + summary(live.program().kernels[result.kernel]) + ": " + outcome + "\n" + toString(choice));
       };
-    progress.show(since(start), "compiling kernels one by one");
     search.prepare(known.find(live.result().target));
     do
       progress.show(since(start), "searching");
