@@ -6,6 +6,9 @@
 #   NAME     how the object and the header are called; the file's stem by default
 #   OPTIONS  passed to `fmc compile`, for example -D batch=32
 #
+# Choices that `fmc tune` has kept in `model.tune` beside the model are taken, and
+# followed like the model itself (a file that is new: when CMake runs again).
+#
 # A target may have several models, and several targets the same one. In a cross
 # build fmc runs on the host and compiles for the target's triple; the runtime is
 # source and is compiled with the project.
@@ -33,6 +36,11 @@ function(fmc_add_model target model)
   set(header ${folder}/${ARG_NAME}.h)
   file(MAKE_DIRECTORY ${folder})
 
+  string(REGEX REPLACE "\\.[^./]*$" ".tune" tuned ${model})
+  if(NOT EXISTS ${tuned})
+    set(tuned)
+  endif()
+
   set(options ${ARG_OPTIONS})
   if(CMAKE_CROSSCOMPILING AND NOT options MATCHES "--target")
     if(CMAKE_C_COMPILER_TARGET)
@@ -47,7 +55,7 @@ function(fmc_add_model target model)
   add_custom_command(
     OUTPUT ${object} ${header}
     COMMAND fmc::fmc compile ${model} -o ${folder} ${options}
-    DEPENDS ${model} fmc::fmc
+    DEPENDS ${model} ${tuned} fmc::fmc
     COMMENT "Compiling model ${ARG_NAME} for ${target}"
     VERBATIM)
 

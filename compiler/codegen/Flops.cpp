@@ -42,4 +42,20 @@ double trafficBytes(const KernelSpec &spec, int64_t n) {
   return bytes;
 }
 
+std::string summary(const KernelSpec &spec) {
+  const Stage *anchor = nullptr;
+  for (const Stage &stage : spec.stages)
+    if (stage.reduces() && (!anchor || isContraction(stage)))
+      anchor = &stage;
+  auto text = [](const std::vector<Extent> &extents) {
+    std::string result;
+    for (const Extent &extent : extents)
+      result += (result.empty() ? "" : "x") + (extent.isSamples ? std::string("n") : std::to_string(extent.size));
+    return result.empty() ? std::string("1") : result;
+  };
+  if (!anchor)
+    return text(spec.stages[spec.outputs[0].stage].domain);
+  return text(anchor->domain) + " over " + text(anchor->reduction);
+}
+
 } // namespace fm::codegen

@@ -14,6 +14,10 @@ double contractionFlops(const KernelSpec &spec, int64_t n);
 /// Bytes of what it reads and writes, each once.
 double trafficBytes(const KernelSpec &spec, int64_t n);
 
+/// The shape that says most, "nx14x14x64 over 3x3x32": of the anchor, else of
+/// the first output.
+std::string summary(const KernelSpec &spec);
+
 /// Whether the stage is acc + a * b.
 bool isContraction(const Stage &stage);
 

@@ -365,7 +365,8 @@ private:
           const std::string name = b.vars[l].name();
           Var blocks(name + "b"), in(name + "t");
           b.func.split(outer[l], blocks, in, static_cast<int>(choice.block[l]),
-                       nest.tiles(l) % choice.block[l] == 0
+                       nest.tiles(l) % choice.block[l] == 0 &&
+                               !nest.loops[l].extent.isSamples
                            ? TailStrategy::RoundUp
                            : TailStrategy::GuardWithIf);
           outer[l] = blocks;
@@ -588,8 +589,11 @@ private:
       for (size_t d = buffer.dims.size(); d-- > 0;) {
         const PhysicalDim &dim = buffer.dims[d];
         KernelDim known{dim.extent.size, dim.stride, dim.extent.isSamples};
-        if (!buffer.external && dim.stride == 1)
+        // All samples are there, whatever n is.
+        if (!buffer.external && dim.stride == 1) {
           known.slack = maxOverreadBytes / sizeOf(buffer.type);
+          known.isSamples = false;
+        }
         argument.dims.push_back(known);
       }
       if (argument.dims.empty())
@@ -689,42 +693,7 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   close(fd);
 }
 
-/// Where n can only be 1, it is a constant.
-KernelSpec withoutTrivialSamples(KernelSpec spec) {
-  if (samplesBound(spec) > 1)
-    return spec;
-  auto fix = [](std::vector<Extent> &extents) {
-    for (Extent &extent : extents)
-      extent.isSamples = false;
-  };
-  auto fixBuffer = [&](Buffer &buffer) {
-    fix(buffer.shape);
-    for (PhysicalDim &dim : buffer.dims)
-      dim.extent.isSamples = false;
-  };
-  for (Buffer &buffer : spec.inputs)
-    fixBuffer(buffer);
-  for (Stage &stage : spec.stages) {
-    fix(stage.domain);
-    fix(stage.reduction);
-  }
-  for (Output &output : spec.outputs)
-    fixBuffer(output.buffer);
-  return spec;
-}
-
-/// What is planned: the kernel in the form that the schedules know.
-KernelSpec prepared(const KernelSpec &spec, const MachineModel &machine) {
-  return splitReductions(withoutTrivialSamples(spec), machine);
-}
-
 } // namespace
-
-std::string describeSchedule(const KernelSpec &given,
-                             const TargetSpec &target) {
-  const KernelSpec spec = prepared(given, target.machine);
-  return toString(spec, planKernel(spec, target.machine));
-}
 
 CompiledKernel compileInThisProcess(const KernelSpec &given,
                                     const TargetSpec &target,
@@ -740,7 +709,7 @@ CompiledKernel compileInThisProcess(const KernelSpec &given,
     kernel.error = "kernel '" + given.name + "': " + kernel.error;
     return kernel;
   }
-  const KernelSpec spec = prepared(given, target.machine);
+  const KernelSpec spec = scheduledForm(given, target.machine);
   const Plan plan = planKernel(spec, target.machine, choice);
   kernel.error = plan.error;
   if (!kernel.error.empty())

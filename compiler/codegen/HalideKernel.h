@@ -10,8 +10,8 @@
 #ifndef FM_COMPILER_CODEGEN_HALIDEKERNEL_H
 #define FM_COMPILER_CODEGEN_HALIDEKERNEL_H
 
-#include <string>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "compiler/codegen/KernelSpec.h"
@@ -51,12 +51,14 @@ struct CompiledKernel {
 };
 
 /// All kernels, by up to `jobs` processes at a time (0: one per core). Results
-/// in input order.
-std::vector<CompiledKernel> compileKernels(const std::vector<KernelSpec> &specs,
-                                           const TargetSpec &target,
-                                           unsigned jobs = 0);
+/// in input order. `choices`: schedules that a tuner has chosen, one a kernel;
+/// an empty one, or one that is missing, means the machine model's.
+std::vector<CompiledKernel>
+compileKernels(const std::vector<KernelSpec> &specs, const TargetSpec &target,
+               unsigned jobs = 0,
+               const std::vector<ScheduleChoice> &choices = {});
 
-/// One kernel, with a schedule that a tuner has chosen.
+/// One kernel, in the same way.
 CompiledKernel compileWithHalide(const KernelSpec &spec,
                                  const TargetSpec &target,
                                  const ScheduleChoice &choice = {});
@@ -65,9 +67,6 @@ CompiledKernel compileWithHalide(const KernelSpec &spec,
 CompiledKernel compileInThisProcess(const KernelSpec &spec,
                                     const TargetSpec &target,
                                     const ScheduleChoice &choice = {});
-
-/// The schedule that a kernel gets, for `--emit=kernels`: a line a loop nest.
-std::string describeSchedule(const KernelSpec &spec, const TargetSpec &target);
 
 } // namespace fm::codegen
 

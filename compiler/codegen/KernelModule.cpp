@@ -10,6 +10,7 @@
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -112,6 +113,39 @@ private:
     return descriptor;
   }
 };
+
+/// Halide 14 claims too much for vectors that it makes of every second to
+/// fourth element of its own memory, and for those under a mask. What is true
+/// LLVM finds out by itself.
+void claimNoAlignment(llvm::Instruction &instruction) {
+  auto elementOf = [](llvm::Type *type) {
+    return llvm::Align(
+        std::max(1u, type->getScalarType()->getScalarSizeInBits() / 8));
+  };
+  if (auto *load = llvm::dyn_cast<llvm::LoadInst>(&instruction)) {
+    if (load->getType()->isVectorTy())
+      load->setAlignment(
+          std::min(load->getAlign(), elementOf(load->getType())));
+    return;
+  }
+  if (auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction)) {
+    llvm::Type *type = store->getValueOperand()->getType();
+    if (type->isVectorTy())
+      store->setAlignment(std::min(store->getAlign(), elementOf(type)));
+    return;
+  }
+  auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
+  if (!call)
+    return;
+  const bool loads = call->getIntrinsicID() == llvm::Intrinsic::masked_load;
+  if (!loads && call->getIntrinsicID() != llvm::Intrinsic::masked_store)
+    return;
+  llvm::Type *type = loads ? call->getType() : call->getOperand(0)->getType();
+  const unsigned operand = loads ? 1 : 2;
+  call->setArgOperand(
+      operand, llvm::ConstantInt::get(call->getArgOperand(operand)->getType(),
+                                      elementOf(type).value()));
+}
 
 /// Calls of Halide's error functions, in kernels with checks, become -1.
 void defineErrorFunctions(llvm::Module &module) {
@@ -234,6 +268,7 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
           flags.setAllowContract();
           instruction.setFastMathFlags(flags);
         }
+        claimNoAlignment(instruction);
         // Halide's alias information holds that buffers are disjoint.
         if (kernel.mayAlias)
           instruction.setMetadata(llvm::LLVMContext::MD_tbaa, nullptr);

@@ -34,7 +34,8 @@ public:
         inlined(inlined) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
-            size_t &choiceOffset, std::string &error) {
+            ChoiceQuery *query, size_t &choiceOffset, ChoiceProblem &problem,
+            std::string &error) {
     group.place.assign(spec.stages.size(), Place::Unused);
     group.nestOf.assign(spec.stages.size(), -1);
     readers.resize(spec.stages.size());
@@ -51,13 +52,27 @@ public:
           return std::move(group);
         }
       }
-      chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest);
+      const bool asked = query && query->nest == choiceOffset;
+      chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest,
+                  asked ? &query->found : nullptr, asked ? query->most : 0);
+      if (!readsBehindResults(nest, nest.choice).message.empty()) {
+        nest.choice.tile[nest.choice.vectorLoop] = 1;
+        nest.choice.vectorLoop = -1;
+        nest.choice.lanes = 1;
+      }
       nest.choice.unrollTile =
           nest.reductions.empty() || !hasExpensiveEpilogue(nest);
+      if (asked)
+        for (NestChoice &found : query->found)
+          found.unrollTile = nest.choice.unrollTile;
       if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
-        nest.choice = choice[choiceOffset];
+        take(choice[choiceOffset], choiceOffset, nest, problem);
+      else
+        nest.choice.parallelLoops = byRule;
       ++choiceOffset;
-      if (k == 0)
+      if (k > 0)
+        nest.choice.parallelLoops = 0;
+      else if (nest.choice.parallelLoops == byRule)
         chooseParallel(nest);
     }
     return std::move(group);
@@ -68,6 +83,52 @@ public:
   std::optional<unsigned> homeless;
 
 private:
+  static constexpr int byRule = -1;
+
+  /// What was given instead of the machine model's choice, if it is legal.
+  void take(const NestChoice &given, int number, Nest &nest,
+            ChoiceProblem &first) const {
+    const bool scratch = &nest == &group.nests[0] && hasScratch();
+    ChoiceProblem problem =
+        checkChoice(spec, limitsOf(spec, machine, group, scratch, nest),
+                    scratch, nest, given);
+    if (problem.message.empty())
+      problem = readsBehindResults(nest, given);
+    if (problem.message.empty()) {
+      nest.choice = given;
+      return;
+    }
+    nest.choice.parallelLoops = byRule;
+    if (!first.message.empty())
+      return;
+    problem.nest = number;
+    first = problem;
+  }
+
+  /// Halide loads every second to fourth element of what an earlier group has
+  /// stored as whole vectors, and reads up to three elements behind its end.
+  ChoiceProblem readsBehindResults(const Nest &nest,
+                                   const NestChoice &given) const {
+    if (given.vectorLoop < 0)
+      return {};
+    const Loop &loop = nest.loops[given.vectorLoop];
+    for (const Output &output : spec.outputs) {
+      if (!output.buffer.external ||
+          !isStoredEarlier(output.stage, output.result))
+        continue;
+      for (const PhysicalDim &dim : output.buffer.dims) {
+        const int64_t stride =
+            dim.stride * std::max<int64_t>(1, loop.divisor / dim.divisor);
+        if (dim.logical == loop.logical && stride > 1 && stride <= 4)
+          return {-1, "vector",
+                  "vectors of elements " + std::to_string(stride) +
+                      " apart in '" + output.buffer.name +
+                      "' would read behind the application's memory"};
+      }
+    }
+    return {};
+  }
+
   /// True if a nest may be computed inside of the first one. Scalars never are.
   bool hasScratch() const {
     for (size_t k = 1; k < group.nests.size(); ++k)
@@ -508,6 +569,7 @@ private:
       nest.parent = a;
       nest.position = best;
       setRegion(nest, bestBox);
+      nest.uneven = isUneven(nest, bestBox);
       scratch += volume(spec.stages[s], bestBox);
       return;
     }
@@ -524,6 +586,7 @@ private:
         nest.parentReduction = inReduction;
         nest.position = r;
         setRegion(nest, box);
+        nest.uneven = isUneven(nest, box);
         scratch += bytes;
         return;
       }
@@ -534,6 +597,46 @@ private:
     nest.parent = a;
     nest.position = 0;
     setRegion(nest, whole);
+  }
+
+  /// Whether less than `box` is computed somewhere: in a tile that is shorter,
+  /// at a border, or wherever the parent's own region begins.
+  bool isUneven(const Nest &nest, const Box &box) const {
+    const Nest &parent = group.nests[nest.parent];
+    const size_t loops = parent.loops.size();
+    for (size_t l = 0; l < loops && parent.stage >= 0; ++l)
+      if (parent.region[l] < parent.loops[l].extent.size)
+        return true;
+    const bool reduced = nest.parentReduction >= 0;
+    const int position = reduced ? static_cast<int>(loops) - 1 : nest.position;
+    const int64_t steps =
+        reduced
+            ? spec.stages[nest.parentReduction].reduction[nest.position].size
+            : 1;
+    auto differs = [&](const std::vector<int64_t> &at, int64_t step) {
+      const Box other = regions(nest.parent, position, at, nest.parentReduction,
+                                reduced ? nest.position : -1, step)[nest.stage];
+      for (size_t d = 0; d < box.size(); ++d)
+        if (other[d].extent() != box[d].extent())
+          return true;
+      return false;
+    };
+    std::vector<int64_t> middle(loops), last(loops);
+    for (size_t l = 0; l < loops; ++l) {
+      last[l] = (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
+                    parent.choice.tile[l] -
+                1;
+      middle[l] = last[l] / 2;
+    }
+    for (int64_t step : {int64_t(0), steps - 1})
+      for (size_t l = 0; l < loops; ++l)
+        for (int64_t end : {int64_t(0), last[l]}) {
+          std::vector<int64_t> at = middle;
+          at[l] = end;
+          if (differs(at, step))
+            return true;
+        }
+    return differs(last, steps - 1) || differs(std::vector<int64_t>(loops), 0);
   }
 
   /// The outermost loop inside which scratch may live: behind the parallel
@@ -610,6 +713,10 @@ private:
       const int64_t extent = (nest.tiles(l) + block - 1) / block;
       // A fused loop with a tail would pay for the tail in every iteration.
       if (p > 0 && nest.overhang(l) && tasks > 1)
+        break;
+      // Nor would Halide find a constant size for what each task keeps.
+      if (p > 0 && nest.loops[l].extent.isSamples &&
+          (!nest.reductions.empty() || hasScratch()))
         break;
       tasks *= extent;
       nest.choice.parallelLoops = p + 1;
@@ -691,7 +798,7 @@ void checkInPlace(const KernelSpec &spec,
 } // namespace
 
 Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
-                const ScheduleChoice &choice) {
+                const ScheduleChoice &choice, ChoiceQuery *query) {
   Plan plan;
   const size_t stages = spec.stages.size();
   for (const Stage &stage : spec.stages)
@@ -748,19 +855,42 @@ Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
       GroupPlanner planner(spec, machine, plan.storedBy, g, inlined);
       size_t offset = choiceOffset;
       std::string error;
-      Group group = planner.run(groups[g], choice, offset, error);
+      ChoiceProblem problem = plan.problem;
+      Group group =
+          planner.run(groups[g], choice, query, offset, problem, error);
       if (planner.homeless) {
         inlined.insert(*planner.homeless);
         continue;
       }
       plan.groups.push_back(std::move(group));
+      plan.problem = problem;
       choiceOffset = offset;
       if (plan.error.empty())
         plan.error = error;
       break;
     }
   }
+  ChoiceProblem &problem = plan.problem;
+  if (problem.message.empty() && choice.size() > choiceOffset)
+    problem = {static_cast<int>(choiceOffset), "",
+               "the kernel has " + std::to_string(choiceOffset) + " nest" +
+                   (choiceOffset == 1 ? "" : "s") + ", and the entry has " +
+                   std::to_string(choice.size())};
+  // What fits with the tiles of the machine model need not do so with others.
+  if (problem.message.empty() && !choice.empty())
+    problem.message = plan.error;
+  if (plan.error.empty() && !problem.message.empty())
+    plan.error = "kernel '" + spec.name + "', nest " +
+                 std::to_string(problem.nest) + ": " + problem.message;
   return plan;
+}
+
+ScheduleChoice choiceOf(const Plan &plan) {
+  ScheduleChoice choice;
+  for (const Group &group : plan.groups)
+    for (const Nest &nest : group.nests)
+      choice.push_back(nest.choice);
+  return choice;
 }
 
 std::string toString(const KernelSpec &spec, const Plan &plan) {

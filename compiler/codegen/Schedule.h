@@ -34,8 +34,9 @@ struct NestChoice {
   std::vector<int64_t> tile; ///< per loop; 1: not tiled
   int vectorLoop = -1;       ///< -1: scalar code
   int lanes = 1;
-  int parallelLoops =
-      0; ///< the outermost that many loops are one parallel loop
+  /// The outermost that many loops are one parallel loop; -1: as many as the
+  /// machine has work for.
+  int parallelLoops = 0;
   int unrollReduction = 1;
   /// Whether the tile is written by straight code; else by loops over its
   /// vectors, which keeps a long epilogue from spilling.
@@ -49,6 +50,7 @@ struct NestChoice {
   int reductionOuter = 0;     ///< so many reduction loops run around the tiles
   int64_t reductionSplit = 1; ///< and the next one in parts of so many steps
   bool isBlocked() const { return !block.empty(); }
+  friend bool operator==(const NestChoice &, const NestChoice &) = default;
 };
 /// One entry per nest, groups after each other; an empty one means the default.
 using ScheduleChoice = std::vector<NestChoice>;
@@ -73,10 +75,16 @@ struct Nest {
   int position = -1; ///< -1: before everything else
   int parentReduction = -1;
   std::vector<int64_t> region; ///< largest extents computed at once, per loop
+  bool uneven = false; ///< less is computed at the ends of the loops around it
+  /// Whether some tile, or block of tiles, reaches beyond the loop's end.
   bool overhang(size_t loop) const {
     const int64_t extent = stage >= 0 ? region[loop] : loops[loop].extent.size;
-    return choice.tile[loop] > 1 &&
-           (loops[loop].extent.isSamples || extent % choice.tile[loop] != 0);
+    const bool moves = extent < loops[loop].extent.size;
+    const bool several = choice.tile[loop] > 1 ||
+                         (choice.isBlocked() && choice.block[loop] > 1);
+    return several &&
+           (loops[loop].extent.isSamples || extent % choice.tile[loop] != 0 ||
+            (moves && uneven));
   }
   NestChoice choice;
   /// Tiles along a loop, for the largest number of samples.
@@ -90,6 +98,20 @@ struct Nest {
   /// Estimates for a nest with reductions: all of its points computed once,
   /// with the chosen tile, and with nothing but arithmetic.
   double cycles = 0, idealCycles = 0;
+};
+
+/// Why a choice was refused.
+struct ChoiceProblem {
+  int nest = -1;       ///< which entry of the ScheduleChoice; -1: all of it
+  std::string field;   ///< as in a tuned file: "tile", "order", ...
+  std::string message; ///< actual beside expected; empty: nothing is wrong
+};
+
+/// Asks the planner for good choices of one nest, besides the plan.
+struct ChoiceQuery {
+  size_t nest = 0; ///< groups after each other
+  size_t most = 16;
+  std::vector<NestChoice> found; ///< the most promising first
 };
 
 enum class Place : uint8_t { Unused, Inline, Register, Nest };
@@ -106,18 +128,50 @@ struct Plan {
   /// groups read it from there.
   std::vector<std::vector<int>> storedBy;
   std::string error; ///< not empty: the kernel must be split
+  /// A choice that was given and is illegal; then `error` says so, too.
+  ChoiceProblem problem;
 };
 
+/// `choice` is checked: one that code cannot be generated for, or would be wrong
+/// for, is an error of the plan.
 Plan planKernel(const KernelSpec &spec, const MachineModel &machine,
-                const ScheduleChoice &choice = {});
+                const ScheduleChoice &choice = {},
+                ChoiceQuery *query = nullptr);
+
+/// The plan's choices, one per nest.
+ScheduleChoice choiceOf(const Plan &plan);
 
 /// Readable, one line per nest.
 std::string toString(const KernelSpec &spec, const Plan &plan);
 
 /// Fills `nest.choice` from the machine model (Tiles.cpp). `hasScratch`: other
-/// nests are computed inside of this one.
+/// nests are computed inside of this one. `ranked` receives up to `most`
+/// choices, the one with the least estimated time first.
 void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
-                 const Group &group, bool hasScratch, Nest &nest);
+                 const Group &group, bool hasScratch, Nest &nest,
+                 std::vector<NestChoice> *ranked = nullptr, size_t most = 0);
+
+/// What of a nest limits its choices.
+struct NestLimits {
+  std::vector<int64_t> extents; ///< per loop: points computed at once
+  std::vector<int64_t> periods; ///< per loop: points that share arithmetic
+  std::vector<bool> mayTile;    ///< per loop
+  /// Per loop: bytes behind the end of fmc's own memory that one point beyond
+  /// the loop's end reads, if the loop is the vector's.
+  std::vector<int64_t> overread;
+  int64_t lanes = 1;       ///< of a vector of the widest element
+  int64_t vectors = 1;     ///< that a tile may have
+  int64_t results = 1;     ///< of the reductions
+  int64_t resultBytes = 0; ///< all of them, of one point
+};
+NestLimits limitsOf(const KernelSpec &spec, const MachineModel &machine,
+                    const Group &group, bool hasScratch, const Nest &nest);
+
+/// Whether code for the choice can be generated and is right (CheckChoice.cpp);
+/// `problem.nest` is left to the caller.
+ChoiceProblem checkChoice(const KernelSpec &spec, const NestLimits &limits,
+                          bool hasScratch, const Nest &nest,
+                          const NestChoice &choice);
 
 } // namespace fm::codegen
 

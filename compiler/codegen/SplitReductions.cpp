@@ -353,4 +353,36 @@ KernelSpec splitReductions(const KernelSpec &spec,
   return Splitter(spec, machine).run();
 }
 
+namespace {
+
+/// Where n can only be 1, it is a constant.
+KernelSpec withoutTrivialSamples(KernelSpec spec) {
+  if (samplesBound(spec) > 1)
+    return spec;
+  auto fix = [](std::vector<Extent> &extents) {
+    for (Extent &extent : extents)
+      extent.isSamples = false;
+  };
+  auto fixBuffer = [&](Buffer &buffer) {
+    fix(buffer.shape);
+    for (PhysicalDim &dim : buffer.dims)
+      dim.extent.isSamples = false;
+  };
+  for (Buffer &buffer : spec.inputs)
+    fixBuffer(buffer);
+  for (Stage &stage : spec.stages) {
+    fix(stage.domain);
+    fix(stage.reduction);
+  }
+  for (Output &output : spec.outputs)
+    fixBuffer(output.buffer);
+  return spec;
+}
+
+} // namespace
+
+KernelSpec scheduledForm(const KernelSpec &spec, const MachineModel &machine) {
+  return splitReductions(withoutTrivialSamples(spec), machine);
+}
+
 } // namespace fm::codegen

@@ -1,186 +1,24 @@
 //===- Tiles.cpp - Register tiles and vectors of one loop nest
 //-------------===//
 //
-// Measures, by evaluating index expressions at a few points, with which stride
-// each loop of a nest walks through each tensor. A register tile is then the
-// one with the least estimated time per useful operation: arithmetic, loads and
-// latency of one step of the reduction, and the points that a tile computes
-// beyond the end of a loop.
+// Strides.h says with which stride each loop of a nest walks through each
+// tensor. A register tile is then the one with the least estimated time per
+// useful operation: arithmetic, loads and latency of one step of the reduction,
+// and the points that a tile computes beyond the end of a loop.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/Strides.h"
 #include "compiler/codegen/Traffic.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numeric>
-#include <set>
-#include <tuple>
 
 namespace fm::codegen {
 
 namespace {
-
-constexpr int64_t irregular = std::numeric_limits<int64_t>::max();
-
-/// One load, as the innermost code executes it.
-struct Access {
-  bool external = false;
-  int64_t bytes = 4;
-  /// Per loop of the nest, then per loop of the reduction.
-  std::vector<int64_t> strides;
-};
-
-struct Address {
-  bool external;
-  int64_t bytes;
-  std::optional<int64_t> offset;
-};
-
-class StrideAnalysis {
-public:
-  StrideAnalysis(const KernelSpec &spec, const Group &group, const Nest &nest)
-      : spec(spec), group(group), nest(nest), samples(samplesBound(spec)) {}
-
-  /// Loads of the update of `reduction`, or of the nest's body if it is -1.
-  std::vector<Access> run(int reduction) {
-    const size_t loops = nest.loops.size();
-    const size_t reduced =
-        reduction >= 0 ? spec.stages[reduction].reduction.size() : 0;
-    // Three base points in the interior; the stride that two agree on holds.
-    std::vector<std::vector<std::vector<Address>>> seen(3);
-    for (int b = 0; b < 3; ++b) {
-      std::vector<int64_t> point(loops);
-      for (size_t l = 0; l < loops; ++l) {
-        const int64_t extent = nest.loops[l].extent.size;
-        point[l] = std::max<int64_t>(
-            0, std::min<int64_t>(extent - 2, extent * (b + 1) / 4));
-      }
-      seen[b].push_back(at(point, reduction, b, -1));
-      for (size_t l = 0; l < loops; ++l) {
-        std::vector<int64_t> next = point;
-        if (nest.loops[l].extent.size > 1)
-          ++next[l];
-        seen[b].push_back(at(next, reduction, b, -1));
-      }
-      for (size_t r = 0; r < reduced; ++r)
-        seen[b].push_back(at(point, reduction, b, r));
-    }
-    std::vector<Access> accesses;
-    for (size_t i = 0; i < seen[0][0].size(); ++i) {
-      Access access;
-      access.external = seen[0][0][i].external;
-      access.bytes = seen[0][0][i].bytes;
-      for (size_t l = 0; l < loops + reduced; ++l) {
-        int64_t d[3];
-        for (int b = 0; b < 3; ++b) {
-          const bool same = seen[b][l + 1].size() == seen[0][0].size() &&
-                            seen[b][0].size() == seen[0][0].size();
-          d[b] = same && seen[b][0][i].offset && seen[b][l + 1][i].offset
-                     ? *seen[b][l + 1][i].offset - *seen[b][0][i].offset
-                     : irregular;
-        }
-        access.strides.push_back(d[0] == d[1] || d[0] == d[2] ? d[0]
-                                 : d[1] == d[2]               ? d[1]
-                                                              : irregular);
-      }
-      accesses.push_back(access);
-    }
-    return accesses;
-  }
-
-private:
-  const KernelSpec &spec;
-  const Group &group;
-  const Nest &nest;
-  const int64_t samples;
-  std::vector<Address> *out = nullptr;
-  /// What was looked at for this point: values used twice are loaded once.
-  std::set<std::tuple<unsigned, unsigned, std::vector<std::optional<int64_t>>>>
-      done;
-
-  /// `next`: the reduction loop that is one iteration further, or -1.
-  std::vector<Address> at(const std::vector<int64_t> &point, int reduction,
-                          int base, int next) {
-    std::vector<Address> addresses;
-    out = &addresses;
-    done.clear();
-    std::vector<std::optional<int64_t>> index(nest.domain.size(), 0);
-    for (size_t l = 0; l < nest.loops.size() && !nest.domain.empty(); ++l)
-      *index[nest.loops[l].logical] += point[l] * nest.loops[l].divisor;
-    if (reduction >= 0) {
-      const Stage &stage = spec.stages[reduction];
-      for (size_t r = 0; r < stage.reduction.size(); ++r) {
-        const int64_t extent = stage.reduction[r].size;
-        index.push_back(std::max<int64_t>(
-                            0, std::min(extent - 2, extent * (base + 1) / 4)) +
-                        (static_cast<int>(r) == next && extent > 1));
-      }
-      for (const Result &result : stage.results)
-        visit(*result.update, index);
-    } else if (nest.stage >= 0) {
-      for (const Result &result : spec.stages[nest.stage].results)
-        visit(*result.init, index);
-    } else {
-      for (unsigned o : nest.outputs) {
-        const Output &output = spec.outputs[o];
-        stage(output.stage, output.result, index);
-      }
-    }
-    return addresses;
-  }
-
-  void stage(unsigned s, unsigned result,
-             const std::vector<std::optional<int64_t>> &index) {
-    if (!done.emplace(s, result, index).second)
-      return;
-    if (group.place[s] == Place::Inline) {
-      visit(*spec.stages[s].results[result].init, index);
-      return;
-    }
-    if (group.place[s] == Place::Register)
-      return;
-    Buffer scratch;
-    scratch.shape = spec.stages[s].domain;
-    scratch.dims = rowMajor(scratch.shape);
-    record(scratch, sizeOf(spec.stages[s].results[result].type), index);
-  }
-
-  void record(const Buffer &buffer, int64_t bytes,
-              const std::vector<std::optional<int64_t>> &index) {
-    std::vector<int64_t> point;
-    for (const auto &i : index) {
-      if (!i) {
-        out->push_back({buffer.external, bytes, std::nullopt});
-        return;
-      }
-      point.push_back(*i);
-    }
-    out->push_back({buffer.external, bytes, offsetOf(buffer, point)});
-  }
-
-  void visit(const Expr &e, const std::vector<std::optional<int64_t>> &index) {
-    std::vector<int64_t> known;
-    for (const auto &i : index)
-      known.push_back(i.value_or(0));
-    bool complete = std::all_of(index.begin(), index.end(),
-                                [](auto &i) { return i.has_value(); });
-    forEachLoad(e, [&](const Expr &load) {
-      if (out->size() > 256)
-        return;
-      std::vector<std::optional<int64_t>> position;
-      for (const ExprRef &operand : load.operands)
-        position.push_back(complete ? evaluate(*operand, known, samples)
-                                    : std::nullopt);
-      if (load.source.kind == TensorRef::Kind::Stage)
-        stage(load.source.index, load.source.result, position);
-      else
-        record(spec.inputs[load.source.index], sizeOf(load.type), position);
-    });
-  }
-};
 
 int64_t roundUp(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 int64_t powerOfTwoAtLeast(int64_t a) {
@@ -197,48 +35,48 @@ public:
       : spec(spec), machine(machine), group(group), hasScratch(hasScratch),
         nest(nest), loops(nest.loops.size()) {}
 
-  void run() {
+  void run(std::vector<NestChoice> *ranked, size_t most) {
     nest.choice = NestChoice();
     nest.choice.tile.assign(loops, 1);
     nest.choice.order.resize(loops);
     for (size_t l = 0; l < loops; ++l)
       nest.choice.order[l] = l;
-    for (size_t l = 0; l < loops; ++l)
-      extents.push_back(nest.stage >= 0 ? nest.region[l]
-                                        : nest.loops[l].extent.size);
-    writeStrides();
-    StrideAnalysis analysis(spec, group, nest);
-    widest = 1;
-    if (nest.stage >= 0)
-      for (const Result &result : spec.stages[nest.stage].results)
-        widest = std::max(widest, sizeOf(result.type));
-    for (unsigned o : nest.outputs)
-      widest = std::max(widest, sizeOf(spec.outputs[o].buffer.type));
-    if (nest.reductions.empty()) {
-      accesses = analysis.run(-1);
-      for (const Access &access : accesses)
-        widest = std::max(widest, std::min<int64_t>(access.bytes, 8));
+    analyse();
+    if (nest.reductions.empty())
       pointwise();
-      return;
+    else
+      contraction();
+    if (ranked)
+      *ranked =
+          nest.reductions.empty() ? rankPointwise(most) : rankContraction(most);
+  }
+
+  NestLimits limits() {
+    analyse();
+    NestLimits limits;
+    limits.extents = extents;
+    limits.periods = togetherPeriods();
+    limits.lanes = nativeLanes();
+    limits.vectors = machine.vectorRegisters;
+    if (nest.reductions.empty()) {
+      // Straight code for what is computed together, or a few vectors.
+      limits.vectors = 64;
+      for (int64_t period : limits.periods)
+        limits.vectors = std::max(limits.vectors, 4 * period);
     }
-    epilogue = analysis.run(-1);
-    for (size_t l = 0; l < loops; ++l)
-      storesWhole |= mayTile(l) && extents[l] >= 4 && storesWholeAlong(l);
-    steps = std::numeric_limits<int64_t>::max();
-    for (unsigned r : nest.reductions) {
-      for (Access &access : analysis.run(r))
-        accesses.push_back(access);
-      int64_t count = 1;
-      for (const Extent &extent : spec.stages[r].reduction)
-        count *= extent.size;
-      steps = std::min(steps, count);
-      results += spec.stages[r].results.size();
-      for (const Result &result : spec.stages[r].results) {
-        operations += std::max<int64_t>(1, countOperations(*result.update) - 1);
-        widest = std::max(widest, sizeOf(result.type));
-      }
+    limits.results = std::max<int64_t>(1, results);
+    for (unsigned r : nest.reductions)
+      for (const Result &result : spec.stages[r].results)
+        limits.resultBytes += sizeOf(result.type);
+    for (size_t l = 0; l < loops; ++l) {
+      limits.mayTile.push_back(mayTile(l));
+      int64_t bytes = widest;
+      for (const auto &list : {accesses, epilogue})
+        for (const Access &access : list)
+          bytes = std::max(bytes, access.bytes * access.overread[l]);
+      limits.overread.push_back(bytes);
     }
-    contraction();
+    return limits;
   }
 
 private:
@@ -252,6 +90,45 @@ private:
   std::vector<Access> accesses, epilogue, writes;
   bool storesWhole = false; ///< along some loop
   int64_t widest = 4, steps = 1, results = 0, operations = 0;
+
+  void analyse() {
+    for (size_t l = 0; l < loops; ++l)
+      extents.push_back(nest.stage >= 0 ? nest.region[l]
+                                        : nest.loops[l].extent.size);
+    writeStrides();
+    auto loads = [&](int reduction) {
+      return accessesOf(spec, group, nest, reduction);
+    };
+    widest = 1;
+    if (nest.stage >= 0)
+      for (const Result &result : spec.stages[nest.stage].results)
+        widest = std::max(widest, sizeOf(result.type));
+    for (unsigned o : nest.outputs)
+      widest = std::max(widest, sizeOf(spec.outputs[o].buffer.type));
+    if (nest.reductions.empty()) {
+      accesses = loads(-1);
+      for (const Access &access : accesses)
+        widest = std::max(widest, std::min<int64_t>(access.bytes, 8));
+      return;
+    }
+    epilogue = loads(-1);
+    for (size_t l = 0; l < loops; ++l)
+      storesWhole |= mayTile(l) && extents[l] >= 4 && storesWholeAlong(l);
+    steps = std::numeric_limits<int64_t>::max();
+    for (unsigned r : nest.reductions) {
+      for (Access &access : loads(r))
+        accesses.push_back(access);
+      int64_t count = 1;
+      for (const Extent &extent : spec.stages[r].reduction)
+        count *= extent.size;
+      steps = std::min(steps, count);
+      results += spec.stages[r].results.size();
+      for (const Result &result : spec.stages[r].results) {
+        operations += std::max<int64_t>(1, countOperations(*result.update) - 1);
+        widest = std::max(widest, sizeOf(result.type));
+      }
+    }
+  }
 
   void writeStrides() {
     auto add = [&](const std::vector<PhysicalDim> &dims, int64_t bytes) {
@@ -429,9 +306,13 @@ private:
     int64_t lanes = 1;
   };
 
+  struct Ranked {
+    double cycles = 0;
+    NestChoice choice;
+  };
+
   /// Every register tile, the best ones kept.
-  std::vector<Candidate> registerTiles() const {
-    constexpr size_t most = 32;
+  std::vector<Candidate> registerTiles(size_t most = 32) const {
     std::vector<Candidate> best;
     const int64_t native = nativeLanes();
     auto consider = [&](const std::vector<int64_t> &tile, int v,
@@ -453,15 +334,19 @@ private:
       for (int64_t lanes = v < 0 ? 1 : native; lanes >= 1; lanes /= 2) {
         if (v >= 0 && (lanes < 2 || (lanes > powerOfTwoAtLeast(extents[v]))))
           continue;
-        const int64_t most =
+        const int64_t widestTile =
             v < 0 ? 1
                   : std::min<int64_t>(16, roundUp(extents[v], lanes) / lanes);
-        for (int64_t k = 1; k <= most; ++k) {
+        for (int64_t k = 1; k <= widestTile; ++k) {
           std::vector<int64_t> tile(loops, 1);
           if (v >= 0)
             tile[v] = k * lanes;
-          if (v >= 0 && roundUp(extents[v], tile[v]) - extents[v] >
-                            maxOverreadBytes / widest)
+          const int64_t beyond =
+              v >= 0 ? roundUp(extents[v], tile[v]) - extents[v] : 0;
+          // Halide forgets the guard of vectors that lie behind the end as a
+          // whole, where there is scratch.
+          if (beyond > maxOverreadBytes / widest ||
+              (hasScratch && v >= 0 && beyond >= lanes))
             continue;
           consider(tile, v, lanes);
           for (size_t a = 0; a < loops; ++a) {
@@ -608,8 +493,9 @@ private:
   }
 
   /// Tries orders, blocks and parts of the reduction for one register tile.
-  void chooseBlocks(const Candidate &tile, double &best,
-                    NestChoice &bestChoice) {
+  /// `all` receives everything that was tried.
+  void chooseBlocks(const Candidate &tile, double &best, NestChoice &bestChoice,
+                    std::vector<Ranked> *all = nullptr) {
     NestChoice choice;
     choice.tile = tile.tile;
     choice.vectorLoop = tile.vectorLoop;
@@ -619,6 +505,8 @@ private:
       choice.order[l] = l;
     auto consider = [&] {
       const double cycles = cyclesOf(tile, choice);
+      if (all)
+        all->push_back({cycles, choice});
       if (cycles < best * 0.995) {
         best = cycles;
         bestChoice = choice;
@@ -705,8 +593,7 @@ private:
   }
 
   /// Accumulators and loaded vectors of one step of the reduction.
-  int64_t vectorsInAStep() const {
-    const NestChoice &choice = nest.choice;
+  int64_t vectorsInAStep(const NestChoice &choice) const {
     auto vectors = [&](size_t l) {
       return static_cast<int>(l) == choice.vectorLoop
                  ? choice.tile[l] / choice.lanes
@@ -741,28 +628,96 @@ private:
       points *= extent;
     nest.idealCycles =
         points * operations / machine.fmaPerCycle / nativeLanes();
+    nest.choice.unrollReduction = unrollOf(nest.choice);
+  }
+
+  /// Steps of the innermost reduction loop in one piece of code.
+  int unrollOf(const NestChoice &choice) const {
     const Stage &first = spec.stages[nest.reductions[0]];
     const Extent &inner = first.reduction.back();
-    const int64_t run = nest.choice.reductionSplit > 1 &&
-                                nest.choice.reductionOuter + 1 ==
+    const int64_t run = choice.reductionSplit > 1 &&
+                                choice.reductionOuter + 1 ==
                                     static_cast<int>(first.reduction.size())
-                            ? nest.choice.reductionSplit
+                            ? choice.reductionSplit
                             : inner.size;
     // LLVM keeps what two steps both load, such as the rows of a window.
-    if (!inner.isSamples && vectorsInAStep() <= machine.vectorRegisters)
+    if (!inner.isSamples && vectorsInAStep(choice) <= machine.vectorRegisters)
       for (int u : {4, 2})
-        if (run % u == 0 && run > u) {
-          nest.choice.unrollReduction = u;
-          break;
-        }
+        if (run % u == 0 && run > u)
+          return u;
+    return 1;
+  }
+
+  // --- Choices for a tuner
+  // --------------------------------------------------------------
+
+  /// The best few of each register tile, so that estimates which are off in one
+  /// respect do not fill the list with tiles of one kind.
+  std::vector<NestChoice> rankContraction(size_t most) {
+    constexpr size_t perTile = 3;
+    auto byCycles = [](const Ranked &a, const Ranked &b) {
+      return a.cycles < b.cycles;
+    };
+    std::vector<Ranked> ranking;
+    const std::vector<Candidate> candidates = registerTiles(64);
+    for (const Candidate &candidate : candidates) {
+      if (candidate.cost > 2 * candidates[0].cost)
+        break;
+      std::vector<Ranked> all;
+      double best = std::numeric_limits<double>::infinity();
+      NestChoice choice;
+      chooseBlocks(candidate, best, choice, &all);
+      const size_t kept = std::min(perTile, all.size());
+      std::partial_sort(all.begin(), all.begin() + kept, all.end(), byCycles);
+      ranking.insert(ranking.end(), all.begin(), all.begin() + kept);
+    }
+    std::sort(ranking.begin(), ranking.end(), byCycles);
+    std::vector<NestChoice> choices;
+    for (size_t i = 0; i < ranking.size() && i < most; ++i) {
+      choices.push_back(ranking[i].choice);
+      choices.back().parallelLoops = -1;
+      choices.back().unrollReduction = unrollOf(choices.back());
+    }
+    return choices;
+  }
+
+  /// Each loop for the vector, tiles of one to eight vectors; the order in
+  /// which the machine model weighs loops counts for nothing here.
+  std::vector<NestChoice> rankPointwise(size_t most) const {
+    const std::vector<int64_t> periods = togetherPeriods();
+    std::vector<NestChoice> choices;
+    for (int64_t vectors : {1, 2, 4, 8})
+      for (size_t v = loops; v-- > 0;) {
+        const int64_t lanes = nativeLanes();
+        const int64_t tile = lanes * vectors;
+        if (!mayTile(v) || periods[v] > 1 || lanes < 2 ||
+            (tile > extents[v] && vectors > 1))
+          continue;
+        NestChoice choice = nest.choice;
+        choice.parallelLoops = -1;
+        choice.tile = periods;
+        choice.tile[v] = tile;
+        choice.vectorLoop = v;
+        choice.lanes = lanes;
+        if (choices.size() < most)
+          choices.push_back(choice);
+      }
+    return choices;
   }
 };
 
 } // namespace
 
 void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
-                 const Group &group, bool hasScratch, Nest &nest) {
-  TileChooser(spec, machine, group, hasScratch, nest).run();
+                 const Group &group, bool hasScratch, Nest &nest,
+                 std::vector<NestChoice> *ranked, size_t most) {
+  TileChooser(spec, machine, group, hasScratch, nest).run(ranked, most);
+}
+
+NestLimits limitsOf(const KernelSpec &spec, const MachineModel &machine,
+                    const Group &group, bool hasScratch, const Nest &nest) {
+  Nest copy = nest;
+  return TileChooser(spec, machine, group, hasScratch, copy).limits();
 }
 
 } // namespace fm::codegen

@@ -54,7 +54,7 @@ private:
     using Clock = std::chrono::steady_clock;
     std::vector<std::vector<void *>> pointers;
     for (const KernelCall &call : entry.calls)
-      pointers.push_back(addresses(call));
+      pointers.push_back(live.addresses(call, arguments.pointers()));
     std::vector<std::vector<double>> samples(entry.calls.size());
     const auto start = Clock::now();
     for (int pass = 0; pass < 8 || Clock::now() - start < std::chrono::duration<double>(budget); ++pass)
@@ -70,40 +70,6 @@ private:
       medians.push_back(list[list.size() / 2]);
     }
     return medians;
-  }
-
-  std::vector<void *> addresses(const KernelCall &call) {
-    std::vector<void *> pointers;
-    unsigned char *memory = live.instance()->memory;
-    for (const TensorPlace &place : call.places) {
-      switch (place.space) {
-      case TensorPlace::Space::Persistent: pointers.push_back(memory + place.offset); break;
-      case TensorPlace::Space::Arena: pointers.push_back(memory + program.persistentBytes + place.offset); break;
-      case TensorPlace::Space::Argument:
-        pointers.push_back(static_cast<char *>(arguments.pointers()[place.index]) + place.offset);
-        break;
-      case TensorPlace::Space::Constant:
-      case TensorPlace::Space::Scratch: pointers.push_back(nullptr); // none is left in a program
-      }
-    }
-    return pointers;
-  }
-
-  /// The shape that says most: of the anchor, else of the first output.
-  static std::string summary(const KernelSpec &spec) {
-    const Stage *anchor = nullptr;
-    for (const Stage &stage : spec.stages)
-      if (stage.reduces() && (!anchor || isContraction(stage)))
-        anchor = &stage;
-    auto text = [](const std::vector<Extent> &extents) {
-      std::string result;
-      for (const Extent &extent : extents)
-        result += (result.empty() ? "" : "x") + (extent.isSamples ? std::string("n") : std::to_string(extent.size));
-      return result.empty() ? std::string("1") : result;
-    };
-    if (!anchor)
-      return text(spec.stages[spec.outputs[0].stage].domain);
-    return text(anchor->domain) + " over " + text(anchor->reduction);
   }
 
   LiveModel &live;

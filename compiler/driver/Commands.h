@@ -23,6 +23,18 @@ struct BenchOptions {
 /// `fmc bench`: times on made-up data, on standard output.
 bool bench(const CompilerOptions &options, const BenchOptions &how, Diagnostics &diagnostics);
 
+struct TuneOptions {
+  int threads = 1;     ///< that run kernels
+  double seconds = 60; ///< for all of it
+  bool verbose = false; ///< a line for each candidate
+};
+
+/// `fmc tune`: measures choices of kernels and of the whole model on this machine,
+/// and keeps better ones in `options.tuneFile`, by default beside the model. What
+/// an earlier run has found is where it begins, unless `options.tune` is false.
+/// Tables on standard output, progress on standard error.
+bool tune(const CompilerOptions &options, const TuneOptions &how, Diagnostics &diagnostics);
+
 struct HelpOptions {
   std::string op;        ///< the op to explain; "": list them all
   bool markdown = false; ///< the whole reference, for docs/ops.md

@@ -11,15 +11,19 @@
 #include "compiler/codegen/EmitProgram.h"
 #include "compiler/codegen/HalideKernel.h"
 #include "compiler/codegen/HeaderWriter.h"
+#include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/ObjectEmitter.h"
 #include "compiler/codegen/ReferenceKernels.h"
+#include "compiler/codegen/SplitReductions.h"
 #include "compiler/driver/Pipeline.h"
+#include "compiler/driver/Tuned.h"
 #include "frontend/language/Reader.h"
 #include "frontend/recorder/RecorderImpl.h"
 #include "frontend/recorder/WriteFm.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/Format.h"
 
 #include <chrono>
 
@@ -74,7 +78,35 @@ bool Compiler::read() {
   return step("read", [&] { return readModel(options.input, overrides, *recorded); });
 }
 
+/// Before anything is lowered: the entry of the whole model is found by what was
+/// recorded.
+bool Compiler::readTuned() {
+  tunePath = tunePathOf(options);
+  codegen::TargetSpec target;
+  if (tunePath.empty() || !codegen::resolveTarget(options.triple, options.cpu, target).empty())
+    return true; // a wrong target is told by makeProgram
+  auto file = readTuneFile(tunePath, diagnostics);
+  if (!file)
+    return false;
+  if (const codegen::TunedMachine *machine = file->find(target)) {
+    tuned = *machine;
+    const uint64_t key = machine->models.empty() ? 0 : modelKey(recorded->impl().module());
+    for (const codegen::TunedModel &model : machine->models)
+      if (model.key == key)
+        apply(model.choice, options);
+  } else if (!file->machines.empty()) {
+    const codegen::TunedMachine &other = file->machines.front();
+    diagnostics.warning({tunePath, other.place.line, other.place.column, other.place.length},
+                        "nothing is taken from this file: it was measured on " + other.cpu + " with vectors of " +
+                            std::to_string(other.vectorBits) + " bits, and code is made for " + target.cpu + " with " +
+                            std::to_string(target.machine.vectorBits));
+  }
+  return true;
+}
+
 bool Compiler::lower(const std::string &lastStage) {
+  if (!step("tuned", [&] { return readTuned(); }))
+    return false;
   return step("lower", [&] {
     return succeeded(runPipeline(recorded->impl().module(), options, lastStage, &seconds));
   });
@@ -104,6 +136,16 @@ bool Compiler::collect(codegen::Program &program) {
   return true;
 }
 
+/// What the tuned file says of each kernel; nothing for the reference backend.
+bool Compiler::chooseSchedules(const Compiled &result, std::vector<codegen::ScheduleChoice> &choices) {
+  std::vector<codegen::TuneProblem> problems;
+  choices.resize(result.program.kernels.size());
+  if (tuned)
+    choices = codegen::choicesFor(*tuned, result.program.kernels, result.target.machine, problems);
+  report(tunePath, problems, diagnostics);
+  return problems.empty();
+}
+
 bool Compiler::generate(Compiled &result) {
   std::vector<ir::KernelOp> kernelOps;
   if (!makeProgram(result, kernelOps))
@@ -121,10 +163,17 @@ bool Compiler::generate(Compiled &result) {
       auto module = codegen::makeReferenceKernels(result.program, kernelOps, emitter.context());
       return module && check(emitter.addModule(std::move(module)));
     }
-    kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs);
-    for (auto [kernel, op] : llvm::zip(kernels, kernelOps))
-      if (!kernel.error.empty())
-        op.emitError() << "internal error: " << kernel.name << ": " << kernel.error;
+    std::vector<codegen::ScheduleChoice> choices;
+    if (!chooseSchedules(result, choices))
+      return false;
+    kernels = codegen::compileKernels(result.program.kernels, result.target, options.jobs, choices);
+    for (auto [kernel, op, choice] : llvm::zip(kernels, kernelOps, choices)) {
+      if (kernel.error.empty())
+        continue;
+      auto error = op.emitError() << "internal error: " << kernel.name << ": " << kernel.error;
+      if (!choice.empty())
+        error.attachNote() << "with the choices of " << tunePath << "; --no-tune compiles without them";
+    }
     return true;
   });
   return ok && step("object", [&] {
@@ -142,6 +191,23 @@ bool Compiler::check(const std::string &error) {
   if (!error.empty())
     diagnostics.error({}, error);
   return error.empty();
+}
+
+/// A kernel, by what a tuned file knows it, and how it is scheduled.
+static std::string describe(const codegen::KernelSpec &spec, const codegen::MachineModel &machine,
+                            const codegen::ScheduleChoice &choice) {
+  std::string text = codegen::toString(spec);
+  if (codegen::asCopy(spec))
+    return text;
+  llvm::raw_string_ostream out(text);
+  out << "# key " << llvm::format_hex_no_prefix(codegen::kernelKey(spec), 16) << "\n";
+  const codegen::KernelSpec form = codegen::scheduledForm(spec, machine);
+  SmallVector<StringRef> lines;
+  const std::string plan = codegen::toString(form, codegen::planKernel(form, machine, choice));
+  StringRef(plan).split(lines, '\n', -1, /*KeepEmpty=*/false);
+  for (StringRef line : lines)
+    out << "# " << line << "\n";
+  return text;
 }
 
 bool Compiler::emitText(std::string &text) {
@@ -166,12 +232,11 @@ bool Compiler::emitText(std::string &text) {
     std::vector<ir::KernelOp> kernelOps;
     if (!lower() || !makeProgram(result, kernelOps))
       return false;
-    for (const codegen::KernelSpec &spec : result.program.kernels) {
-      text += codegen::toString(spec);
-      if (options.backend == "halide")
-        text += "schedule\n" + codegen::describeSchedule(spec, result.target);
-      text += "\n";
-    }
+    std::vector<codegen::ScheduleChoice> choices;
+    if (!chooseSchedules(result, choices))
+      return false;
+    for (auto [spec, choice] : llvm::zip(result.program.kernels, choices))
+      text += describe(spec, result.target.machine, choice) + "\n";
     return true;
   }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;

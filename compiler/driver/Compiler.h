@@ -4,10 +4,12 @@
 
 #include "compiler/codegen/Program.h"
 #include "compiler/codegen/Target.h"
+#include "compiler/codegen/TuneFile.h"
 #include "compiler/driver/Options.h"
 #include "compiler/ir/Dialect.h"
 #include "frontend/recorder/Recorder.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +36,8 @@ public:
   void adopt(std::unique_ptr<Recorder> recorded);
   /// Gives it back, in the state in which compiling has left it.
   std::unique_ptr<Recorder> release();
-  /// Runs the passes up to and including a stage ("": all).
+  /// Runs the passes up to and including a stage ("": all), with what the model's
+  /// tuned file says of them.
   bool lower(const std::string &lastStage = "");
   /// What the planned IR amounts to, without generating code. After lower().
   bool collect(codegen::Program &program);
@@ -51,14 +54,18 @@ public:
   const std::vector<std::pair<std::string, double>> &times() const { return seconds; }
 
 private:
+  bool readTuned();
   bool makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOps);
+  bool chooseSchedules(const Compiled &result, std::vector<codegen::ScheduleChoice> &choices);
   bool check(const std::string &error);
   template <typename Function> bool step(const char *name, Function &&function);
 
-  const CompilerOptions &options;
+  CompilerOptions options;
   Diagnostics &diagnostics;
   std::unique_ptr<Recorder> recorded;
   bool adopted = false;
+  std::string tunePath;                         ///< "": nothing was tuned
+  std::optional<codegen::TunedMachine> tuned;   ///< what holds for the target
   std::vector<std::pair<std::string, double>> seconds;
 };
 

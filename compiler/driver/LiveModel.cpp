@@ -17,8 +17,7 @@ AlignedBuffer::AlignedBuffer(size_t size) : bytes(size) {
   std::memset(pointer.get(), 0, rounded);
 }
 
-/// What objects import: the runtime as linked into this program, and libm.
-static std::vector<std::pair<std::string, void *>> imports() {
+std::vector<std::pair<std::string, void *>> runtimeImports() {
 #define FM_IMPORT(NAME) {#NAME, reinterpret_cast<void *>(&NAME)}
   using D = double (*)(double);
   using F = float (*)(float);
@@ -62,7 +61,7 @@ std::unique_ptr<LiveModel> LiveModel::makeFromText(const std::string &text, Comp
 }
 
 bool LiveModel::start(Diagnostics &diagnostics, uint64_t seed) {
-  std::string error = jit.load(compiled.object, imports());
+  std::string error = jit.load(compiled.object, runtimeImports());
   auto *bind = reinterpret_cast<int (*)(fm_instance *, void *, size_t)>(jit.find(compiled.program.name + "_bind"));
   dispatch = reinterpret_cast<decltype(dispatch)>(jit.find(codegen::dispatchSymbol(compiled.program)));
   dispatchKernel = reinterpret_cast<decltype(dispatch)>(jit.find(codegen::dispatchKernelSymbol(compiled.program)));
@@ -87,6 +86,21 @@ int LiveModel::entry(const std::string &name) const {
 
 int LiveModel::callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers) {
   return dispatchKernel(&self, int32_t(kernel), n, pointers.data());
+}
+
+std::vector<void *> LiveModel::addresses(const codegen::KernelCall &call, const std::vector<void *> &arguments) {
+  using Space = codegen::TensorPlace::Space;
+  std::vector<void *> pointers;
+  for (const codegen::TensorPlace &place : call.places) {
+    switch (place.space) {
+    case Space::Persistent: pointers.push_back(self.memory + place.offset); break;
+    case Space::Arena: pointers.push_back(self.memory + program().persistentBytes + place.offset); break;
+    case Space::Argument: pointers.push_back(static_cast<char *>(arguments[place.index]) + place.offset); break;
+    case Space::Constant:
+    case Space::Scratch: pointers.push_back(nullptr); // none is left in a program
+    }
+  }
+  return pointers;
 }
 
 fm_status LiveModel::call(int entry, int64_t n, const std::vector<void *> &arguments) {

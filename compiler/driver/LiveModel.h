@@ -32,6 +32,9 @@ private:
   size_t bytes = 0;
 };
 
+/// What objects import: the runtime as linked into this program, and libm.
+std::vector<std::pair<std::string, void *>> runtimeImports();
+
 class LiveModel {
 public:
   /// Compiles `options.input` (or the recorded model) and loads it; null if that
@@ -58,6 +61,10 @@ public:
   }
   /// Runs one kernel of the program on these pointers.
   int callKernel(unsigned kernel, int64_t n, const std::vector<void *> &pointers);
+  /// Where a call of a kernel finds its tensors, in the instance's memory and in
+  /// the entry's arguments.
+  std::vector<void *> addresses(const codegen::KernelCall &call, const std::vector<void *> &arguments);
+  AlignedBuffer &block() { return memory; } ///< parameters, state and arena
   const char *message() const { return fm_message(&self); }
 
 private:

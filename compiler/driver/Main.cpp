@@ -41,6 +41,9 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
   command.add_flag_callback("--no-winograd", [&options] { options.winograd = false; },
                             "3x3 convolutions by their plain loops");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
+  command.add_flag_callback("--no-tune", [&options] { options.tune = false; },
+                            "Take nothing from the tuned file beside the model");
+  command.add_option("--tune-file", options.tuneFile, "The tuned file (default: MODEL.tune beside MODEL.fm, if there is one)");
   command.add_flag("--asserts", options.asserts, "Kernels check every bound");
   command.add_option("--threads", options.jobs, "Threads that compile (default: one a core)");
   command.add_flag("--time-passes", options.timePasses, "Print how long each stage took");
@@ -138,6 +141,19 @@ int main(int argc, char **argv) {
   benchCommand->add_option("--seconds", benchOptions.seconds, "Time to spend on each entry")
       ->check(CLI::Range(0.0, 3600.0))->capture_default_str();
 
+  TuneOptions tuneOptions;
+  CLI::App *tuneCommand = app.add_subcommand("tune", "Search faster schedules by measuring, and keep them beside the model");
+  tuneCommand->footer("Writes MODEL.tune (or --tune-file), which the other commands then take. An earlier file is where the search\n"
+                      "begins; with --no-tune it begins anew. Results of kernels may round differently afterwards, by less than 1e-4 of\n"
+                      "the largest number in each tensor. Ctrl-C ends the search and keeps what was found.");
+  addCompileOptions(*tuneCommand, options);
+  tuneCommand->add_option("--seconds", tuneOptions.seconds, "Time to spend")
+      ->check(CLI::Range(0.1, 1e6))->capture_default_str();
+  tuneCommand->add_option("--run-threads", tuneOptions.threads, "Threads that run kernels")
+      ->check(CLI::Range(1, 1024))->capture_default_str();
+
+  tuneCommand->add_flag("-v,--verbose", tuneOptions.verbose, "Print each candidate and what became of it");
+
   HelpOptions helpOptions;
   CLI::App *helpCommand = app.add_subcommand("help", "Explain the ops of the language");
   helpCommand->add_option("op", helpOptions.op, "The op (default: list them all)");
@@ -180,6 +196,8 @@ int main(int argc, char **argv) {
     show(options, diagnostics);
   else if (*benchCommand)
     bench(options, benchOptions, diagnostics);
+  else if (*tuneCommand)
+    tune(options, tuneOptions, diagnostics);
   else
     check(options, diagnostics);
   return finish(diagnostics, options);

@@ -25,6 +25,8 @@ struct CompilerOptions {
   bool layout = true;               ///< --no-layout
   bool winograd = true;             ///< --no-winograd
   bool exact = false;               ///< --exact
+  bool tune = true;                 ///< --no-tune: no choices from a tuned file
+  std::string tuneFile;             ///< --tune-file; "": the one beside the model, if any
   bool asserts = false;             ///< --asserts: kernels check every bound
   bool timePasses = false;          ///< --time-passes
   unsigned jobs = 0;                ///< --threads: for compiling; 0: one a core

@@ -53,6 +53,7 @@ Result Model::compile(const std::string &folder,
   driverOptions.fuse = options.fuse;
   driverOptions.exact = options.exact;
   driverOptions.jobs = options.threads;
+  driverOptions.tuneFile = options.tune_file;
 
   // Compiling changes the IR in place; the model stays as it was recorded.
   auto &impl = recording->recorder->impl();

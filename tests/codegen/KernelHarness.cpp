@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 #include "tests/codegen/KernelHarness.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -21,6 +22,7 @@
 
 #include "compiler/codegen/HalideKernel.h"
 #include "compiler/codegen/ObjectEmitter.h"
+#include "compiler/codegen/SplitReductions.h"
 
 namespace fm::test {
 
@@ -211,8 +213,10 @@ TargetSpec testTarget(bool asserts, const std::string &cpu) {
 void setThreads(int threads) { threadCount = threads; }
 
 RunnableKernels::RunnableKernels(const std::vector<KernelSpec> &specs,
-                                 const TargetSpec &target) {
-  const std::vector<CompiledKernel> kernels = compileKernels(specs, target);
+                                 const TargetSpec &target,
+                                 const std::vector<ScheduleChoice> &choices) {
+  const std::vector<CompiledKernel> kernels =
+      compileKernels(specs, target, 0, choices);
   std::ostringstream ir;
   std::vector<std::string> names;
   for (const CompiledKernel &kernel : kernels) {
@@ -281,6 +285,66 @@ Tensor randomTensor(const std::vector<Extent> &shape, ScalarType type,
   return t;
 }
 
+ScheduleChoice randomChoice(const KernelSpec &given,
+                            const MachineModel &machine, unsigned seed) {
+  const KernelSpec spec = scheduledForm(given, machine);
+  std::mt19937 random(seed);
+  auto upTo = [&](int64_t most) {
+    return 1 + static_cast<int64_t>(random() % std::max<int64_t>(1, most));
+  };
+  ScheduleChoice choice = choiceOf(planKernel(spec, machine));
+  const size_t nests = choice.size();
+  choice.clear();
+  for (size_t k = 0; k < nests; ++k) {
+    // What the nests before this one have chosen decides its region.
+    const Plan plan = planKernel(spec, machine, choice);
+    size_t at = k;
+    const Nest *nest = nullptr;
+    for (const Group &group : plan.groups)
+      for (const Nest &candidate : group.nests)
+        if (at-- == 0)
+          nest = &candidate;
+    choice.push_back(nest->choice);
+    const size_t loops = nest->loops.size();
+    for (int tries = 0; tries < 100; ++tries) {
+      NestChoice next = nest->choice;
+      next.vectorLoop = static_cast<int>(upTo(loops + 1)) - 2;
+      next.lanes = next.vectorLoop < 0 ? 1 : 1 << upTo(4);
+      for (size_t l = 0; l < loops; ++l) {
+        const int64_t extent = nest->loops[l].extent.size;
+        next.tile[l] = static_cast<int>(l) == next.vectorLoop
+                           ? next.lanes * upTo(3)
+                       : random() % 2 ? 1
+                                      : upTo(std::min<int64_t>(extent, 5));
+      }
+      std::shuffle(next.order.begin(), next.order.end(), random);
+      next.block.clear();
+      next.reductionOuter = 0;
+      next.reductionSplit = next.unrollReduction = 1;
+      next.unrollTile = random() % 2;
+      if (!nest->reductions.empty()) {
+        const auto &reduction = spec.stages[nest->reductions[0]].reduction;
+        next.unrollReduction = upTo(4);
+        if (random() % 2) {
+          for (size_t l = 0; l < loops; ++l) {
+            const int64_t extent = nest->loops[l].extent.size;
+            const int64_t tiles = (extent + next.tile[l] - 1) / next.tile[l];
+            next.block.push_back(random() % 2 ? tiles : upTo(tiles));
+          }
+          next.reductionOuter = upTo(reduction.size()) - 1;
+          next.reductionSplit = random() % 2 ? 1 : upTo(8);
+        }
+      }
+      next.parallelLoops = k == 0 ? upTo(3) - 1 : 0;
+      choice.back() = next;
+      if (planKernel(spec, machine, choice).error.empty())
+        break;
+      choice.back() = nest->choice;
+    }
+  }
+  return choice;
+}
+
 std::string check(const KernelSpec &spec, const CheckOptions &options,
                   const std::vector<Tensor> *given) {
   const int64_t bound = samplesBound(spec);
@@ -295,7 +359,9 @@ std::string check(const KernelSpec &spec, const CheckOptions &options,
       target.machine.l1Bytes = 2 << 10;
       target.machine.l2Bytes = 8 << 10;
     }
-    RunnableKernel kernel(spec, target);
+    RunnableKernel kernel(spec, target,
+                          options.choose ? options.choose(target)
+                                         : ScheduleChoice());
     if (options.schedule)
       *options.schedule = kernel.schedule;
     if (!kernel.error.empty())

@@ -8,6 +8,7 @@
 #ifndef FM_TESTS_CODEGEN_KERNELHARNESS_H
 #define FM_TESTS_CODEGEN_KERNELHARNESS_H
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/KernelJit.h"
 #include "compiler/codegen/KernelSpec.h"
+#include "compiler/codegen/Schedule.h"
 #include "compiler/codegen/Target.h"
 #include "tests/codegen/KernelInterpreter.h"
 
@@ -31,7 +33,8 @@ class RunnableKernels {
 public:
   /// Empty `error` if all compiled.
   RunnableKernels(const std::vector<codegen::KernelSpec> &specs,
-                  const codegen::TargetSpec &target);
+                  const codegen::TargetSpec &target,
+                  const std::vector<codegen::ScheduleChoice> &choices = {});
   std::string error;
   std::vector<std::string> schedules;
   std::vector<KernelFunction> functions;
@@ -44,8 +47,9 @@ class RunnableKernel {
 public:
   /// Empty `error` if it compiled.
   RunnableKernel(const codegen::KernelSpec &spec,
-                 const codegen::TargetSpec &target)
-      : kernels({spec}, target), error(kernels.error),
+                 const codegen::TargetSpec &target,
+                 const codegen::ScheduleChoice &choice = {})
+      : kernels({spec}, target, {choice}), error(kernels.error),
         schedule(kernels.schedules[0]) {}
   /// `pointers`: inputs, then outputs.
   int operator()(int64_t n, void **pointers) const {
@@ -70,12 +74,19 @@ struct CheckOptions {
   /// Caches of a few KiB: small kernels are blocked as large ones are.
   bool smallCaches = false;
   std::string *schedule = nullptr; ///< receives what was chosen
+  /// Makes the choices for the kernel instead of the machine model.
+  std::function<codegen::ScheduleChoice(const codegen::TargetSpec &)> choose;
 };
 
 /// Compiles and runs with random inputs; "" or what is wrong.
 std::string check(const codegen::KernelSpec &spec,
                   const CheckOptions &options = {},
                   const std::vector<Tensor> *inputs = nullptr);
+
+/// Choices that the planner accepts, made up at random: few of them are good.
+codegen::ScheduleChoice randomChoice(const codegen::KernelSpec &spec,
+                                     const codegen::MachineModel &machine,
+                                     unsigned seed);
 
 /// Random values: floats in [-1, 1), integers in [0, bound).
 Tensor randomTensor(const std::vector<codegen::Extent> &shape,

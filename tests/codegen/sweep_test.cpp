@@ -2,8 +2,9 @@
 //---------------===//
 //
 // Each family with random extents (odd ones and ones mostly), layouts, memory
-// and numbers of samples. The seed is fixed; FM_SWEEP_SEED and FM_SWEEP_COUNT
-// change what and how much is tried.
+// and numbers of samples; some with random choices instead of the machine
+// model's. The seed is fixed; FM_SWEEP_SEED and FM_SWEEP_COUNT change what and
+// how much is tried, FM_SWEEP_CHOICES=1 tries random choices everywhere.
 //
 //===----------------------------------------------------------------------===//
 #include <gtest/gtest.h>
@@ -113,6 +114,11 @@ protected:
     options.bothModes = true;
     options.cpu = GetParam() % 4 == 3 ? "haswell" : "native";
     options.smallCaches = GetParam() % 2;
+    // What a tuned file may say, and nobody would choose.
+    if (GetParam() % 4 == 2 || environment("FM_SWEEP_CHOICES", 0))
+      options.choose = [&](const fm::codegen::TargetSpec &target) {
+        return randomChoice(spec, target.machine, GetParam());
+      };
     const std::string problem = check(spec, options);
     EXPECT_TRUE(problem.empty()) << problem;
   }

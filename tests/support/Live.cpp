@@ -33,6 +33,7 @@ static driver::CompilerOptions optionsOf(const Variant &variant) {
   options.exact = variant.exact;
   options.winograd = variant.winograd;
   options.asserts = variant.asserts;
+  options.tuneFile = variant.tuneFile;
   return options;
 }
 static Code checked(std::unique_ptr<driver::LiveModel> model,

@@ -33,6 +33,7 @@ struct Variant {
   bool exact = false;
   bool winograd = true;
   bool asserts = false;
+  std::string tuneFile = {};
 
   std::string name() const; ///< "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
   friend std::ostream &operator<<(std::ostream &out, const Variant &v) {

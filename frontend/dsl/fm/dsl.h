@@ -297,6 +297,7 @@ struct CompileOptions {
   bool fuse = true;
   bool exact = false;   ///< no transformation that rounds differently
   unsigned threads = 0; ///< that compile; 0: one a core
+  std::string tune_file = ""; ///< what `fmc tune` kept of the saved model
 };
 
 /// A network being recorded.
