@@ -17,8 +17,8 @@ using Copy = FusionNode::Copy;
 using Access = FusionNode::Access;
 
 /// Nodes that a kernel takes in, copies with them: a longer chain costs more to
-/// compile than its tensors cost to store. 300 tanh in a row: 100 s.
-constexpr size_t maxMembers = 64;
+/// compile than its tensors cost to store.
+constexpr size_t maxMembers = 256;
 
 class Partitioner {
 public:

@@ -314,7 +314,7 @@ TEST(DslErrors, NamesAndShapesOfInputs) {
               "input 'd': a dimension is at most 2147483647, not 2147483648") +
           errorAt(last - 2, "m.target",
                   "target 'e': f32[1073741824, 1073741824, 4] has too many "
-                  "elements") +
+                  "elements: at most 2000000000 are possible") +
           errorAt(last - 1, "m.input",
                   "input 'f': a gradient needs f32 or f64, the input is "
                   "i32[batch]") +
