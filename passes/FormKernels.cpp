@@ -180,6 +180,7 @@ private:
       node.copy = copyOf(op);
       node.loops = classes.of(cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges());
       node.results = classes.of(cast<RankedTensorType>(op.getResult(0).getType()).getShape());
+      node.scalar = cast<RankedTensorType>(op.getResult(0).getType()).getRank() == 0;
       for (OpOperand *input : op.getDpsInputOperands()) {
         AffineMap map = op.getMatchingIndexingMap(input);
         addEdge(node, input->get(), map.isIdentity() ? FusionNode::Access::Identity

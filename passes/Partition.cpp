@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <set>
+#include <tuple>
 
 namespace fm::passes {
 
@@ -329,9 +330,24 @@ private:
     for (auto &next : after)
       for (int g : next)
         ++missing[g];
-    std::set<std::pair<int, int>> ready; // by first member, for a stable order
+    // What little else depends on, such as an update of a parameter, runs as soon
+    // as it can, contractions last: what it reads is still in a cache, and dies
+    // early. Scalars that updates share are early, too. The others keep the order of their first members.
+    const std::vector<int> height = heights(after);
+    std::vector<bool> reads(groups.size(), false);
+    for (auto &next : after)
+      for (int g : next)
+        reads[g] = true;
+    auto urgency = [&](int g) {
+      const bool early =
+          reads[g] ? height[g] <= 2
+                   : !groups[g].anchored && nodes[groups[g].members[0]].scalar;
+      return !early ? 2 : groups[g].contraction ? 1 : 0;
+    };
+    std::set<std::tuple<int, int, int>> ready;
     auto key = [&](int g) {
-      return std::make_pair(
+      return std::make_tuple(
+          urgency(g),
           *std::min_element(groups[g].members.begin(), groups[g].members.end()),
           g);
     };
@@ -341,7 +357,7 @@ private:
     Partition result;
     result.copied = copied;
     while (!ready.empty()) {
-      int g = ready.begin()->second;
+      int g = std::get<2>(*ready.begin());
       ready.erase(ready.begin());
       std::set<int> members;
       for (int v : groups[g].members)
@@ -352,6 +368,25 @@ private:
           ready.insert(key(next));
     }
     return result;
+  }
+
+  /// Groups on the longest way from each group on, itself included.
+  std::vector<int> heights(const std::vector<std::set<int>> &after) const {
+    std::vector<int> missing(groups.size(), 0), height(groups.size(), 1), order;
+    for (auto &next : after)
+      for (int g : next)
+        ++missing[g];
+    for (int g = 0; g < int(groups.size()); ++g)
+      if (missing[g] == 0)
+        order.push_back(g);
+    for (size_t i = 0; i < order.size(); ++i)
+      for (int next : after[order[i]])
+        if (--missing[next] == 0)
+          order.push_back(next);
+    for (size_t i = order.size(); i-- > 0;)
+      for (int next : after[order[i]])
+        height[order[i]] = std::max(height[order[i]], height[next] + 1);
+    return height;
   }
 
   void addWithCopies(int v, std::set<int> &members) {

@@ -36,6 +36,7 @@ struct FusionNode {
   /// Nodes with equal numbers have equal shapes: of the loops, of the results.
   int loops = 0;
   int results = 0;
+  bool scalar = false;   ///< its result is one number
   bool returned = false; ///< its result leaves the function
   bool together = false; ///< computed in tiles of its own, never in a reduction's loops
   bool apart = false;    ///< a kernel of its own, which holds no copies

@@ -137,6 +137,9 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
       machine.vectorBits = 512;
       machine.vectorRegisters = 32;
       machine.l2Bytes = 1 << 20;
+      // Halves of a vector one after the other (AMD's optimisation guide).
+      if (target.cpu == "znver4")
+        machine.fmaPerCycle = machine.loadsPerCycle = 1;
     } else if (info->checkFeatures("+avx")) {
       machine.vectorBits = 256;
     }

@@ -18,12 +18,14 @@ struct MachineModel {
   int vectorBits = 128;
   int vectorRegisters = 16;
   int fmaPerCycle = 2;
+  int loadsPerCycle = 2;
   int fmaLatency = 4;
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
   int64_t l3Bytes = 4 << 20;
   double l2BytesPerCycle = 32; ///< sustained
   double l3BytesPerCycle = 5;
+  double l3BytesPerRun = 96; ///< what the start of a contiguous piece costs
   int cores = 2; ///< for which parallel loops should have enough tasks
 };
 

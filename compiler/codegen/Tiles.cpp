@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace fm::codegen {
 
@@ -231,6 +232,18 @@ private:
     setVector(best, lanes, tile);
   }
 
+  /// How many of `count` places along a loop meet in one set of an L1 of 64
+  /// sets, which has 8 to 12 ways.
+  static double linesPerSet(const Access &access, size_t loop, int64_t count) {
+    constexpr int64_t setBytes = 4096;
+    const int64_t bytes = std::abs(access.strides[loop]) * access.bytes;
+    if (bytes < 64)
+      return 0;
+    const int64_t sets =
+        std::min<int64_t>(64, setBytes / std::gcd(bytes, setBytes));
+    return double(count) / sets;
+  }
+
   double costOf(const std::vector<int64_t> &tile, int v, int64_t lanes) const {
     int64_t vectors = 1;
     double waste = 1;
@@ -242,7 +255,7 @@ private:
     if (v >= 0 && storesWhole && !storesWholeAlong(v))
       return std::numeric_limits<double>::infinity();
     const int64_t accumulators = vectors * results;
-    double loads = 0, gathers = 0;
+    double loads = 0, gathers = 0, conflicts = 0;
     int64_t live = 0;
     for (const Access &access : accesses) {
       int64_t count = 1;
@@ -252,6 +265,9 @@ private:
       const bool contiguous = v >= 0 && access.strides[v] == 1;
       const bool invariant = v < 0 || access.strides[v] == 0;
       loads += count;
+      for (size_t l = 0; l < loops; ++l)
+        if (static_cast<int>(l) != v && access.strides[l] != irregular)
+          conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 4);
       if (!contiguous && !invariant)
         gathers += double(count) * lanes;
       // A tail in the vector loop of the application's memory is gathered.
@@ -270,8 +286,10 @@ private:
     const double arithmetic =
         double(vectors) * operations / machine.fmaPerCycle;
     const double latency = machine.fmaLatency;
-    double cycles = std::max({arithmetic, (loads * 0.5) * 1.05, latency}) +
-                    gathers * 0.75 + 0.05 * loads;
+    double cycles =
+        std::max({arithmetic, loads / machine.loadsPerCycle * 1.05, latency}) +
+        gathers * 0.75 + 0.1 * loads / machine.loadsPerCycle;
+    cycles *= 1 + 0.05 * conflicts;
     // Writing out, spread over the steps.
     for (const auto &list : {writes, epilogue})
       for (const Access &access : list)
@@ -318,7 +336,7 @@ private:
           continue;
         const int64_t widestTile =
             v < 0 ? 1
-                  : std::min<int64_t>(8, roundUp(extents[v], lanes) / lanes);
+                  : std::min<int64_t>(16, roundUp(extents[v], lanes) / lanes);
         for (int64_t k = 1; k <= widestTile; ++k) {
           std::vector<int64_t> tile(loops, 1);
           if (v >= 0)
@@ -412,7 +430,7 @@ private:
         vectors *= static_cast<int>(l) == tile.vectorLoop
                        ? tile.tile[l] / tile.lanes
                        : tile.tile[l];
-      compute += all * parts * (vectors * 2.0 + 10);
+      compute += all * parts * (vectors * 2.0 + 4);
     }
     for (size_t p = loops; p-- > 0;) {
       const int l = choice.order[p];
@@ -442,25 +460,22 @@ private:
     const double fromL2 =
         trafficInto(machine.l1Bytes * 0.7, operands, order, unit) /
         machine.l2BytesPerCycle;
-    const double fromL3 =
-        trafficInto(machine.l2Bytes * 0.6, operands, order, unit) /
-        machine.l3BytesPerCycle;
+    const double fromL3 = trafficInto(machine.l2Bytes * 0.6, operands, order,
+                                      unit, machine.l3BytesPerRun) /
+                          machine.l3BytesPerCycle;
     const double longest = std::max({compute, fromL2, fromL3});
-    double cycles = longest + 0.15 * std::min(fromL2, longest) +
+    double cycles = longest + 0.4 * std::min(fromL2, longest) +
                     0.4 * std::min(fromL3, longest);
     if (choice.isBlocked())
       cycles *= 1.03;
     // Other cores want something to do as well.
-    if (choice.isBlocked() && cycles > 1e5) {
-      double tasks = 1;
-      for (size_t l = 0; l < loops; ++l)
-        tasks *= double(tiles(l)) / choice.block[l];
-      if (tasks < 2 * machine.cores)
-        cycles *= 1.5;
-      else if (tasks < 4 * machine.cores)
-        cycles *= 1.05;
-    }
-    return cycles;
+    double tasks = 1;
+    for (size_t l = 0; l < loops; ++l)
+      tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
+    const bool few = tasks < machine.cores ||
+                     (choice.isBlocked() && tasks < 2 * machine.cores);
+    const double wait = few ? 0.5 : tasks < 4 * machine.cores ? 0.05 : 0;
+    return cycles * (1 + wait * std::clamp((cycles - 5e4) / 5e4, 0., 1.));
   }
 
   /// Tries orders, blocks and parts of the reduction for one register tile.
@@ -563,6 +578,28 @@ private:
     choice.reductionSplit = 1;
   }
 
+  /// Accumulators and loaded vectors of one step of the reduction.
+  int64_t vectorsInAStep(const NestChoice &choice) const {
+    auto vectors = [&](size_t l) {
+      return static_cast<int>(l) == choice.vectorLoop
+                 ? choice.tile[l] / choice.lanes
+                 : choice.tile[l];
+    };
+    int64_t count = results;
+    for (size_t l = 0; l < loops; ++l)
+      count *= vectors(l);
+    for (const Access &access : accesses) {
+      if (choice.vectorLoop < 0 || access.strides[choice.vectorLoop] == 0)
+        continue;
+      int64_t loaded = 1;
+      for (size_t l = 0; l < loops; ++l)
+        if (access.strides[l] != 0)
+          loaded *= vectors(l);
+      count += loaded;
+    }
+    return count;
+  }
+
   void contraction() {
     const std::vector<Candidate> candidates = registerTiles();
     double best = std::numeric_limits<double>::infinity();
@@ -589,7 +626,8 @@ private:
                                     static_cast<int>(first.reduction.size())
                             ? choice.reductionSplit
                             : inner.size;
-    if (!inner.isSamples)
+    // LLVM keeps what two steps both load, such as the rows of a window.
+    if (!inner.isSamples && vectorsInAStep(choice) <= machine.vectorRegisters)
       for (int u : {4, 2})
         if (run % u == 0 && run > u)
           return u;

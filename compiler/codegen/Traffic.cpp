@@ -42,13 +42,29 @@ double footprint(const TrafficOperand &operand,
   return elements / run * std::max(span, lineBytes);
 }
 
+/// Bytes of each piece without gaps.
+double runBytes(const TrafficOperand &operand,
+                const std::vector<int64_t> &extents) {
+  std::vector<std::pair<int64_t, int64_t>> dims; // stride, extent
+  for (size_t d = 0; d < extents.size(); ++d)
+    if (operand.strides[d] != 0 && extents[d] > 1)
+      dims.emplace_back(std::llabs(operand.strides[d]), extents[d]);
+  std::sort(dims.begin(), dims.end());
+  int64_t run = 1;
+  for (auto [stride, extent] : dims)
+    if (stride <= run)
+      run += (extent - 1) * stride;
+  return std::max<double>(lineBytes, run * operand.bytes);
+}
+
 } // namespace
 
 double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
                    const std::vector<TrafficLoop> &loops,
-                   const std::vector<int64_t> &unit) {
+                   const std::vector<int64_t> &unit, double bytesPerRun) {
   std::vector<int64_t> extents = unit;
   std::vector<double> kept(operands.size());
+  std::vector<int64_t> keptExtents = unit;
   size_t depth = 0; // loops inside of what fits
   for (size_t o = 0; o < operands.size(); ++o)
     kept[o] = footprint(operands[o], extents);
@@ -61,6 +77,7 @@ double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
     if (total > capacity)
       break;
     kept = next;
+    keptExtents = extents;
   }
   double traffic = 0;
   for (size_t o = 0; o < operands.size(); ++o) {
@@ -72,6 +89,8 @@ double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
         times *= loops[l].trips;
       stays &= !moves;
     }
+    if (bytesPerRun > 0)
+      times *= 1 + bytesPerRun / runBytes(operands[o], keptExtents);
     traffic += kept[o] * times;
   }
   return traffic;

@@ -26,10 +26,12 @@ struct TrafficLoop {
 };
 
 /// Bytes fetched into a cache of `capacity` bytes. `loops`: innermost first;
-/// `unit`: extents per dimension of the code inside of all loops.
+/// `unit`: extents per dimension of the code inside of all loops. Each piece
+/// without gaps of what stays in the cache costs as much as `bytesPerRun` more:
+/// memory, prefetchers and page tables like long ones.
 double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
                    const std::vector<TrafficLoop> &loops,
-                   const std::vector<int64_t> &unit);
+                   const std::vector<int64_t> &unit, double bytesPerRun = 0);
 
 } // namespace fm::codegen
 
