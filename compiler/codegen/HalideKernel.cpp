@@ -17,7 +17,9 @@
 
 #include "compiler/codegen/HalideExpr.h"
 #include "compiler/codegen/HalideInPlace.h"
+#include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/SplitReductions.h"
+#include "compiler/codegen/TuneFile.h"
 
 namespace fm::codegen {
 
@@ -694,6 +696,18 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
 }
 
 } // namespace
+
+std::string describeSchedule(const KernelSpec &given, const TargetSpec &target,
+                             const ScheduleChoice &choice) {
+  if (asCopy(given))
+    return "copy of blocks\n";
+  const KernelSpec spec = scheduledForm(given, target.machine);
+  char key[24];
+  std::snprintf(key, sizeof key, "%016llx",
+                static_cast<unsigned long long>(kernelKey(given)));
+  return toString(spec, planKernel(spec, target.machine, choice)) + "key " +
+         key + "\n";
+}
 
 CompiledKernel compileInThisProcess(const KernelSpec &given,
                                     const TargetSpec &target,

@@ -68,6 +68,11 @@ CompiledKernel compileInThisProcess(const KernelSpec &spec,
                                     const TargetSpec &target,
                                     const ScheduleChoice &choice = {});
 
+/// The schedule that a kernel gets, for `--emit=kernels`: a line a loop nest,
+/// and the key of the kernel in a tuned file.
+std::string describeSchedule(const KernelSpec &spec, const TargetSpec &target,
+                             const ScheduleChoice &choice = {});
+
 } // namespace fm::codegen
 
 #endif // FM_COMPILER_CODEGEN_HALIDEKERNEL_H

@@ -11,10 +11,8 @@
 #include "compiler/codegen/EmitProgram.h"
 #include "compiler/codegen/HalideKernel.h"
 #include "compiler/codegen/HeaderWriter.h"
-#include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/ObjectEmitter.h"
 #include "compiler/codegen/ReferenceKernels.h"
-#include "compiler/codegen/SplitReductions.h"
 #include "compiler/driver/Pipeline.h"
 #include "compiler/driver/Tuned.h"
 #include "frontend/language/Reader.h"
@@ -23,7 +21,6 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/Format.h"
 
 #include <chrono>
 
@@ -193,23 +190,6 @@ bool Compiler::check(const std::string &error) {
   return error.empty();
 }
 
-/// A kernel, by what a tuned file knows it, and how it is scheduled.
-static std::string describe(const codegen::KernelSpec &spec, const codegen::MachineModel &machine,
-                            const codegen::ScheduleChoice &choice) {
-  std::string text = codegen::toString(spec);
-  if (codegen::asCopy(spec))
-    return text;
-  llvm::raw_string_ostream out(text);
-  out << "# key " << llvm::format_hex_no_prefix(codegen::kernelKey(spec), 16) << "\n";
-  const codegen::KernelSpec form = codegen::scheduledForm(spec, machine);
-  SmallVector<StringRef> lines;
-  const std::string plan = codegen::toString(form, codegen::planKernel(form, machine, choice));
-  StringRef(plan).split(lines, '\n', -1, /*KeepEmpty=*/false);
-  for (StringRef line : lines)
-    out << "# " << line << "\n";
-  return text;
-}
-
 bool Compiler::emitText(std::string &text) {
   if (options.emit == "ast") {
     auto file = parseFile(options.input, diagnostics);
@@ -235,8 +215,12 @@ bool Compiler::emitText(std::string &text) {
     std::vector<codegen::ScheduleChoice> choices;
     if (!chooseSchedules(result, choices))
       return false;
-    for (auto [spec, choice] : llvm::zip(result.program.kernels, choices))
-      text += describe(spec, result.target.machine, choice) + "\n";
+    for (auto [spec, choice] : llvm::zip(result.program.kernels, choices)) {
+      text += codegen::toString(spec);
+      if (options.backend == "halide")
+        text += "schedule\n" + codegen::describeSchedule(spec, result.target, choice);
+      text += "\n";
+    }
     return true;
   }
   std::string stage = options.stopAfter.empty() ? options.emit : options.stopAfter;

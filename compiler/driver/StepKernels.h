@@ -18,11 +18,15 @@
 
 namespace fm::driver {
 
+/// Seconds on a clock that is good for one thread (what others do on its core does
+/// not count; to look at it takes a third of a microsecond), or of the wall.
+double secondsOf(bool oneThread);
+
 class StepKernels {
 public:
   /// Runs the entries once, on made-up data. `names`: those of the model's entries
-  /// that count.
-  StepKernels(LiveModel &live, const std::vector<std::string> &names);
+  /// that count. `oneThread`: kernels run on the calling thread only.
+  StepKernels(LiveModel &live, const std::vector<std::string> &names, bool oneThread);
   const std::string &error() const { return problem; }
 
   /// Per kernel of the program; null: the model's own.
@@ -68,6 +72,7 @@ private:
   std::deque<SyntheticArguments> arguments;
   std::vector<Call> sequence;
   std::vector<int> callsOf;
+  std::vector<bool> isLong; ///< per kernel: timed by the thread's own clock
   std::vector<Region> regions; ///< all memory that kernels may write
   std::vector<std::string> start;
   std::string problem;

@@ -94,14 +94,15 @@ std::string microseconds(double before, double after) {
 struct PairedTimes {
   double before = 0, after = 0, ratio = 1;
 };
-PairedTimes compareEntry(LiveModel &a, LiveModel &b, const std::string &name, double budget, Interrupt &interrupt) {
+PairedTimes compareEntry(LiveModel &a, LiveModel &b, const std::string &name, double budget, bool oneThread,
+                         Interrupt &interrupt) {
   const int entryA = a.entry(name), entryB = b.entry(name);
   SyntheticArguments argumentsA(a.program(), a.program().entries[entryA], 1);
   SyntheticArguments argumentsB(b.program(), b.program().entries[entryB], 1);
-  auto time = [](LiveModel &model, int entry, SyntheticArguments &arguments) {
-    const auto start = Clock::now();
+  auto time = [&](LiveModel &model, int entry, SyntheticArguments &arguments) {
+    const double start = secondsOf(oneThread);
     model.call(entry, model.program().batch, arguments.pointers());
-    return since(start);
+    return secondsOf(oneThread) - start;
   };
   std::vector<double> before, after, ratios;
   const auto start = Clock::now();
@@ -275,7 +276,7 @@ private:
         return;
       double before = 0, after = 0;
       for (const std::string &name : entries()) {
-        const PairedTimes times = compareEntry(current(), *other, name, 0.02 * how.seconds, interrupt);
+        const PairedTimes times = compareEntry(current(), *other, name, 0.02 * how.seconds, how.threads == 1, interrupt);
         before += times.before;
         after += times.before * times.ratio;
       }
@@ -315,7 +316,7 @@ private:
 
   void tuneKernels() {
     LiveModel &live = current();
-    StepKernels steps(live, entries());
+    StepKernels steps(live, entries(), how.threads == 1);
     if (!steps.error().empty()) {
       fail(steps.error());
       return;
@@ -393,7 +394,8 @@ private:
     std::printf("\n%-36s %10s %10s %7s\n", "entry", "before us", "after us", "gain");
     for (const std::string &name : entries()) {
       const PairedTimes times =
-          compareEntry(*standard, tuned ? *tuned : *standard, name, std::max(0.5, 0.03 * how.seconds), interrupt);
+          compareEntry(*standard, tuned ? *tuned : *standard, name, std::max(0.5, 0.03 * how.seconds),
+                       how.threads == 1, interrupt);
       std::printf("%-36s %10.1f %10.1f %6.1f%%\n", name.c_str(), times.before * 1e6, times.after * 1e6,
                   100 * (1 - times.ratio));
     }
