@@ -16,17 +16,12 @@ using Kind = FusionNode::Kind;
 using Copy = FusionNode::Copy;
 using Access = FusionNode::Access;
 
-/// Nodes that a kernel takes in, copies with them: a longer chain costs more to
-/// compile than its tensors cost to store.
-constexpr size_t maxMembers = 256;
-
 class Partitioner {
 public:
   Partitioner(const std::vector<FusionNode> &nodes, bool fuse)
       : nodes(nodes), fuse(fuse), groupOf(nodes.size(), -1),
         copied(nodes.size()), inputs(nodes.size()), consumers(nodes.size()) {
     findCopied();
-    boundCopies();
     findInputs();
   }
 
@@ -73,33 +68,6 @@ private:
                     (nodes[c].copy == Copy::Free && copied[c]));
           });
     }
-  }
-
-  /// No copy is the end of more than `maxMembers` copies. Counts what each node
-  /// brings along.
-  void boundCopies() {
-    std::vector<int> work;
-    weight.assign(nodes.size(), 1);
-    for (int v = 0; v < int(nodes.size()); ++v) {
-      std::set<int> seen = {v};
-      work = {v};
-      while (!work.empty() && seen.size() <= maxMembers) {
-        const int next = work.back();
-        work.pop_back();
-        for (const auto &edge : nodes[next].inputs)
-          if (copied[edge.producer] && seen.insert(edge.producer).second)
-            work.push_back(edge.producer);
-      }
-      weight[v] = seen.size();
-      copied[v] = copied[v] && weight[v] <= maxMembers;
-    }
-  }
-
-  bool hasRoom(int g, int v) const {
-    size_t sum = weight[v];
-    for (int member : groups[g].members)
-      sum += weight[member];
-    return sum <= maxMembers;
   }
 
   /// Producers and consumers as seen through copies, each way of reading once.
@@ -206,7 +174,7 @@ private:
       if (edge.access != Access::Identity)
         continue;
       int g = groupOf[edge.producer];
-      if (!hasRoom(g, v) || nodes[edge.producer].apart || groups[g].results != nodes[v].results ||
+      if (nodes[edge.producer].apart || groups[g].results != nodes[v].results ||
           nodes[edge.producer].results != nodes[v].results || !joins(v, g))
         continue;
       if (best < 0 || groups[g].anchored > groups[best].anchored ||
@@ -297,7 +265,7 @@ private:
         nodes[v].apart || nodes[v].together || consumers[v].empty())
       return;
     const int h = groupOf[consumers[v].front()];
-    if (h == g || nodes[consumers[v].front()].apart || !hasRoom(h, v))
+    if (h == g || nodes[consumers[v].front()].apart)
       return;
     for (int c : consumers[v]) {
       const bool reduces = nodes[c].kind == Kind::Reduction;
@@ -433,7 +401,6 @@ private:
   bool fuse;
   std::vector<int> groupOf;
   std::vector<bool> copied; ///< whether every consumer gets its own copy
-  std::vector<size_t> weight; ///< a node with the copies that it brings along
   // As seen through copies:
   std::vector<std::vector<FusionNode::Edge>> inputs;
   std::vector<std::vector<int>> consumers;
