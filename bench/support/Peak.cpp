@@ -22,12 +22,17 @@ constexpr int64_t repetitions = 1000000;
 /// depends on all of them, so that none can be left out.
 using Kernel = float (*)();
 
+/// Numbers that the compiler does not know: of the chain that starts with 1,
+/// it would see that 1 * 0.999 + 0.001 is 1, and count one chain too many.
+volatile float firstStart = 0, factorValue = 0.999f, termValue = 1e-3f;
+
 #if FM_X86
 __attribute__((target("avx512f"))) float runAvx512() {
   __m512 sums[chains];
   for (int i = 0; i < chains; ++i)
-    sums[i] = _mm512_set1_ps(static_cast<float>(i));
-  const __m512 factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(1e-3f);
+    sums[i] = _mm512_set1_ps(firstStart + static_cast<float>(i));
+  const __m512 factor = _mm512_set1_ps(factorValue),
+              term = _mm512_set1_ps(termValue);
   for (int64_t n = 0; n < repetitions; ++n)
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i)
@@ -46,8 +51,9 @@ __attribute__((target("avx512f"))) float runAvx512() {
 __attribute__((target("avx2,fma"))) float runAvx2() {
   __m256 sums[chains];
   for (int i = 0; i < chains; ++i)
-    sums[i] = _mm256_set1_ps(static_cast<float>(i));
-  const __m256 factor = _mm256_set1_ps(0.999f), term = _mm256_set1_ps(1e-3f);
+    sums[i] = _mm256_set1_ps(firstStart + static_cast<float>(i));
+  const __m256 factor = _mm256_set1_ps(factorValue),
+              term = _mm256_set1_ps(termValue);
   for (int64_t n = 0; n < repetitions; ++n)
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i)
@@ -68,13 +74,14 @@ __attribute__((target("avx2,fma"))) float runAvx2() {
 constexpr int genericLanes = 4;
 float runGeneric() {
   float sums[chains][genericLanes];
+  const float factor = factorValue, term = termValue;
   for (int i = 0; i < chains; ++i)
     for (int lane = 0; lane < genericLanes; ++lane)
-      sums[i][lane] = static_cast<float>(i);
+      sums[i][lane] = firstStart + static_cast<float>(i);
   for (int64_t n = 0; n < repetitions; ++n)
     for (int i = 0; i < chains; ++i)
       for (int lane = 0; lane < genericLanes; ++lane)
-        sums[i][lane] = sums[i][lane] * 0.999f + 1e-3f;
+        sums[i][lane] = sums[i][lane] * factor + term;
   float result = 0;
   for (auto &chain : sums)
     for (float sum : chain)
