@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <mutex>
+#include <set>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "compiler/codegen/HalideInPlace.h"
 #include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/SplitReductions.h"
+#include "compiler/codegen/Strides.h"
 #include "compiler/codegen/TuneFile.h"
 
 namespace fm::codegen {
@@ -404,6 +406,27 @@ private:
         scheduleReduction(nest, b, i);
     if (!isOutput)
       b.func.store_in(scratchMemory);
+    else if (!nest.reductions.empty())
+      prefetchEpilogue(g, b);
+  }
+
+  /// What the epilogue reads, such as a parameter and its moments, starts on
+  /// its way into the cache before the reduction and arrives during it.
+  void prefetchEpilogue(size_t g, BuiltNest &b) {
+    const Group &group = plan.groups[g];
+    const Nest &nest = group.nests[0];
+    std::set<int> chosen;
+    for (const Access &access : accessesOf(spec, group, nest, -1)) {
+      bool each = access.input >= 0; // an element of its own for each result
+      for (size_t l = 0; l < nest.loops.size() && each; ++l)
+        each = nest.loops[l].extent.size == 1 ||
+               (access.strides[l] != 0 && access.strides[l] != irregular);
+      if (each)
+        chosen.insert(access.input);
+    }
+    for (int input : chosen)
+      b.func.prefetch(inputs[input], innermostOuter(b), innermostOuter(b), 0,
+                      Halide::PrefetchBoundStrategy::NonFaulting);
   }
 
   void scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {

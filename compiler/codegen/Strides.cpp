@@ -11,6 +11,7 @@ namespace fm::codegen {
 namespace {
 
 struct Address {
+  int input;
   bool external;
   int64_t bytes;
   std::optional<int64_t> offset;
@@ -49,6 +50,7 @@ public:
     std::vector<Access> accesses;
     for (size_t i = 0; i < seen[0][0].size(); ++i) {
       Access access;
+      access.input = seen[0][0][i].input;
       access.external = seen[0][0][i].external;
       access.bytes = seen[0][0][i].bytes;
       for (size_t l = 0; l < loops + reduced; ++l) {
@@ -129,26 +131,26 @@ private:
     Buffer scratch;
     scratch.shape = spec.stages[s].domain;
     scratch.dims = rowMajor(scratch.shape);
-    record(scratch, sizeOf(spec.stages[s].results[result].type), index, false);
+    record(scratch, sizeOf(spec.stages[s].results[result].type), index, -1);
   }
 
   void record(const Buffer &buffer, int64_t bytes,
-              const std::vector<std::optional<int64_t>> &index, bool isInput) {
+              const std::vector<std::optional<int64_t>> &index, int input) {
     std::vector<int64_t> point;
     for (const auto &i : index) {
       if (!i) {
-        out->push_back({buffer.external, bytes, std::nullopt});
+        out->push_back({input, buffer.external, bytes, std::nullopt});
         return;
       }
       point.push_back(*i);
     }
     int64_t unclamped = 0;
-    if (!buffer.external && isInput)
+    if (!buffer.external && input >= 0)
       for (const PhysicalDim &dim : buffer.dims)
         if (dim.stride == 1 && !dim.modulus)
           unclamped += point[dim.logical] / dim.divisor;
     out->push_back(
-        {buffer.external, bytes, offsetOf(buffer, point), unclamped});
+        {input, buffer.external, bytes, offsetOf(buffer, point), unclamped});
   }
 
   void visit(const Expr &e, const std::vector<std::optional<int64_t>> &index) {
@@ -168,7 +170,7 @@ private:
         stage(load.source.index, load.source.result, position);
       else
         record(spec.inputs[load.source.index], sizeOf(load.type), position,
-               true);
+               load.source.index);
     });
   }
 };

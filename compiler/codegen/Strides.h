@@ -20,6 +20,7 @@ constexpr int64_t irregular = std::numeric_limits<int64_t>::max();
 
 /// One load, as the innermost code executes it.
 struct Access {
+  int input = -1; ///< of the kernel; -1: scratch
   bool external = false;
   int64_t bytes = 4;
   /// Per loop of the nest, then per loop of the reduction.
