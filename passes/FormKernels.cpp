@@ -78,14 +78,6 @@ FusionNode::Copy copyOf(linalg::GenericOp op) {
   Block &body = *op.getBody();
   if (onlyMoves(body))
     return FusionNode::Copy::Free;
-  // A few operations without a function call or a computed read, on few tensors.
-  int cost = 0;
-  for (Operation &inner : body.without_terminator()) {
-    if (isa<math::MathDialect>(inner.getDialect()) || isa<tensor::ExtractOp>(inner))
-      return FusionNode::Copy::Never;
-    if (!isa<arith::ConstantOp>(inner))
-      ++cost;
-  }
   // A bias, a mean a channel: what is much smaller than the result stays in cache.
   auto elements = [](Value value) {
     int64_t count = 1;
@@ -93,11 +85,23 @@ FusionNode::Copy copyOf(linalg::GenericOp op) {
       count *= ShapedType::isDynamic(size) ? kSamplesGuess : size;
     return count;
   };
+  // A few operations without a function call or a computed read, on few tensors.
+  constexpr int limit = 4;
+  constexpr int64_t many = 4096; // elements, for which a division is dearer than a load
+  int cost = 0;
+  for (Operation &inner : body.without_terminator()) {
+    if (isa<math::MathDialect>(inner.getDialect()) || isa<tensor::ExtractOp>(inner))
+      return FusionNode::Copy::Never;
+    if (isa<arith::DivFOp>(inner) && elements(op.getResult(0)) > many)
+      return FusionNode::Copy::Never;
+    if (!isa<arith::ConstantOp>(inner))
+      ++cost;
+  }
   int64_t large = llvm::count_if(op.getDpsInputs(), [&](Value input) {
     return elements(input) * 8 > elements(op.getResult(0));
   });
   bool scalar = op.getNumLoops() == 0;
-  return cost <= 4 && (scalar || large <= 1) ? FusionNode::Copy::Cheap : FusionNode::Copy::Never;
+  return cost <= limit && (scalar || large <= 1) ? FusionNode::Copy::Cheap : FusionNode::Copy::Never;
 }
 
 /// Numbers for shapes.
