@@ -211,11 +211,62 @@ private:
     return true;
   }
 
+  /// A group with a reduction of the same points that reads a tensor in common:
+  /// one pass over the tensor serves both.
+  int siblingOf(int v) const {
+    for (int u = v - 1; u >= 0; --u) {
+      const int g = groupOf[u];
+      if (g < 0 || nodes[u].kind != Kind::Reduction || nodes[u].apart ||
+          nodes[u].loops != nodes[v].loops ||
+          nodes[u].results != nodes[v].results ||
+          groups[g].results != nodes[v].results)
+        continue;
+      if (sharesProducer(v, g) && !reads(v, g) && joins(v, g))
+        return g;
+    }
+    return -1;
+  }
+
+  bool reads(int v, int g) const {
+    return std::any_of(
+        inputs[v].begin(), inputs[v].end(),
+        [&](const auto &edge) { return groupOf[edge.producer] == g; });
+  }
+
+  /// Whether v, or a pointwise node of the same size that feeds it, reads what
+  /// group g reads.
+  bool sharesProducer(int v, int g) const {
+    std::set<int> read;
+    for (int member : groups[g].members)
+      for (const auto &edge : inputs[member])
+        read.insert(edge.producer);
+    auto shares = [&](int w) {
+      return std::any_of(
+          inputs[w].begin(), inputs[w].end(), [&](const auto &edge) {
+            return nodes[edge.producer].results == nodes[v].loops &&
+                   read.count(edge.producer) > 0;
+          });
+    };
+    return shares(v) ||
+           std::any_of(inputs[v].begin(), inputs[v].end(),
+                       [&](const auto &edge) {
+                         return nodes[edge.producer].kind == Kind::Pointwise &&
+                                groupOf[edge.producer] != g &&
+                                shares(edge.producer);
+                       });
+  }
+
   /// A reduction takes in the pointwise nodes that feed it alone.
   void placeAnchor(int v) {
-    int g = newGroup(v);
-    if (nodes[v].kind != Kind::Reduction)
+    if (nodes[v].kind != Kind::Reduction) {
+      newGroup(v);
       return;
+    }
+    int g = siblingOf(v);
+    if (g < 0)
+      g = newGroup(v);
+    else
+      add(v, g);
     for (const auto &edge : inputs[v]) {
       int p = groupOf[edge.producer];
       if (p == g || groups[p].anchored || edge.access != Access::Identity ||

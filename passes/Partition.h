@@ -3,8 +3,9 @@
 //
 // Pure C++, without MLIR: a graph of ops in topological order, described by
 // what fusion needs to know, is partitioned into kernels. A kernel has at most
-// one anchor (a contraction, a window or a reduction), what is computed before
-// it per element (prologue) and after it per result (epilogue).
+// one anchor (a contraction, a window, or reductions of the same points), what
+// is computed before it per element (prologue) and after it per result
+// (epilogue).
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_PASSES_PARTITION_H

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "compiler/codegen/IndexAnalysis.h"
+#include "compiler/codegen/JoinReductions.h"
 
 namespace fm::codegen {
 
@@ -382,7 +383,7 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 } // namespace
 
 KernelSpec scheduledForm(const KernelSpec &spec, const MachineModel &machine) {
-  return splitReductions(withoutTrivialSamples(spec), machine);
+  return splitReductions(joinReductions(withoutTrivialSamples(spec)), machine);
 }
 
 } // namespace fm::codegen

@@ -144,6 +144,32 @@ TEST(Partition, ReductionTakesWhatItAloneNeeds) {
             (Kernels{{0}, {1, 2}, {3}}));
 }
 
+TEST(Partition, SumsOverOneTensorAreOnePass) {
+  // The sums of dy and of dy * x: both read dy.
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)),
+                       returned(reduction(kImage, kRow, {at(0)})),
+                       pointwise(kImage, {at(0)}),
+                       returned(reduction(kImage, kRow, {at(2)}))}),
+            (Kernels{{0}, {1, 2, 3}}));
+  // Not where they read nothing in common, ...
+  EXPECT_EQ(
+      kernelsOf({returned(pointwise(kImage)), returned(pointwise(kImage)),
+                 returned(reduction(kImage, kRow, {at(0)})),
+                 returned(reduction(kImage, kRow, {at(1)}))}),
+      (Kernels{{0}, {2}, {1}, {3}}));
+  // ... reduce to different shapes, ...
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)),
+                       returned(reduction(kImage, kRow, {at(0)})),
+                       returned(reduction(kImage, kPooled, {at(0)}))}),
+            (Kernels{{0}, {1}, {2}}));
+  // ... or where one needs the other, such as a variance its mean.
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)),
+                       returned(reduction(kImage, kRow, {at(0)})),
+                       pointwise(kImage, {at(0), elsewhere(1)}),
+                       returned(reduction(kImage, kRow, {at(2)}))}),
+            (Kernels{{0}, {1}, {2, 3}}));
+}
+
 TEST(Partition, PoolingJoinsConvolution) {
   auto pool = [](int u) {
     return returned(node(Kind::Window, kPooled, {elsewhere(u)}));
@@ -340,7 +366,13 @@ void checkPartition(const std::vector<FusionNode> &nodes,
   }
   for (const auto &kernel : result.kernels) {
     int anchors = 0, contractions = 0, windows = 0;
+    std::set<std::pair<int, int>> reduced; // loops, results
+    bool onlyReductions = true;
     for (int v : kernel) {
+      if (nodes[v].kind == Kind::Reduction)
+        reduced.emplace(nodes[v].loops, nodes[v].results);
+      else
+        onlyReductions &= nodes[v].kind == Kind::Pointwise;
       anchors += nodes[v].kind != Kind::Pointwise;
       contractions += nodes[v].kind == Kind::Contraction;
       windows += nodes[v].kind == Kind::Window;
@@ -357,7 +389,8 @@ void checkPartition(const std::vector<FusionNode> &nodes,
               << v << " reads " << u << " elsewhere";
     }
     EXPECT_TRUE(anchors <= 1 ||
-                (anchors == 2 && contractions == 1 && windows == 1));
+                (anchors == 2 && contractions == 1 && windows == 1) ||
+                (onlyReductions && reduced.size() == 1));
   }
   for (auto [reader, writer] : mustPrecede) {
     if (std::count(violated.begin(), violated.end(),
