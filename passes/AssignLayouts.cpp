@@ -1,11 +1,13 @@
-//===- AssignLayouts.cpp - How far the rows of each tensor lie apart --------------===//
+//===- AssignLayouts.cpp - How each tensor lies in memory -------------------------===//
 //
 // One layout a tensor, for the whole program: whoever writes it writes it so,
-// nobody repacks. Persistent tensors have the same layout in every entry.
+// nobody repacks. Persistent tensors have the same layout in every entry. Rows
+// may lie apart, and a tensor may lie in the middle of its padded self.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Borders.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
 #include "passes/Passes.h"
@@ -31,6 +33,29 @@ int64_t wantedPitch(Type type) {
   int64_t length = tensor.getShape().back();
   int64_t pitch = rowPitch(length, std::max<int64_t>(1, tensor.getElementTypeBitWidth() / 8));
   return rows >= 8 && pitch != length ? pitch : 0;
+}
+
+/// Whether kernels alone look at the tensor, as it is.
+bool isBetweenKernels(Value value) {
+  return value.getDefiningOp<ir::KernelOp>() &&
+         llvm::all_of(value.getUsers(), [](Operation *user) { return isa<ir::KernelOp>(user); });
+}
+
+/// Whether a kernel that pads can leave its input where it is: in the middle of
+/// the result. One that adds a border of samples cannot.
+bool canWriteBorderOnly(ir::KernelOp kernel) {
+  auto padding = paddingOf(kernel);
+  if (!padding)
+    return false;
+  auto type = cast<RankedTensorType>(kernel->getResult(0).getType());
+  for (auto [d, size] : llvm::enumerate(type.getShape())) {
+    if (padding->before[d] < 0 || padding->after[d] < 0 ||
+        (ShapedType::isDynamic(size) && padding->before[d] + padding->after[d] > 0))
+      return false;
+  }
+  Value input = kernel.getInputs()[0];
+  return input.getType() != type && isBetweenKernels(input) && isBetweenKernels(kernel->getResult(0)) &&
+         !borderKernelOf(input);
 }
 
 bool isViewed(Value value) {
@@ -79,10 +104,15 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
         function.setArgAttr(argument.getArgNumber(), kPitch, builder.getI64IntegerAttr(pitch));
         ++numPadded;
       }
+    for (auto kernel : function.getOps<ir::KernelOp>())
+      if (canWriteBorderOnly(kernel)) {
+        kernel->setAttr(kBorder, builder.getUnitAttr());
+        ++numInside;
+      }
     for (auto kernel : function.getOps<ir::KernelOp>()) {
       SmallVector<int64_t> pitches;
       for (OpResult result : kernel->getResults()) {
-        int64_t pitch = isViewed(result) ? 0 : wantedPitch(result.getType());
+        int64_t pitch = isViewed(result) || borderKernelOf(result) ? 0 : wantedPitch(result.getType());
         for (OpOperand &use : result.getUses())
           if (isa<func::ReturnOp>(use.getOwner()))
             pitch = pitchFor(resultBinding(function, use.getOperandNumber()), result.getType());

@@ -96,14 +96,17 @@ def FmFormKernels : Pass<"fm-form-kernels", "::mlir::func::FuncOp"> {
 }
 
 def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
-  let summary = "How far the rows of each tensor lie apart";
+  let summary = "How each tensor lies in memory";
   let description = [{
     Before: kernels in order. After: persistent arguments have `fm.pitch` and
     kernels `fm.pitches` where rows would compete for the same sets of a cache;
     without the attribute a tensor is dense. A persistent tensor has one layout in
     all entries; tensors of the application, and what views look at, are dense.
+    A kernel with `fm.border` puts a border around its input: the input lies in
+    the middle of the result, and the kernel writes the border alone.
   }];
-  let statistics = [Statistic<"numPadded", "padded", "Tensors with rows apart">];
+  let statistics = [Statistic<"numPadded", "padded", "Tensors with rows apart">,
+                    Statistic<"numInside", "inside", "Tensors inside of their padded selves">];
 }
 
 def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::func::FuncOp"> {

@@ -1,6 +1,7 @@
 //===- PlanMemory.cpp - A place for every tensor that a kernel writes -----------===//
 
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Borders.h"
 #include "compiler/ir/Layouts.h"
 #include "passes/Passes.h"
 #include "passes/Planner.h"
@@ -45,6 +46,13 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
         block.first = block.last = step[kernel];
         if (!lastUse(result, step, block.last))
           continue; // it goes to an argument or a persistent tensor
+        if (borderKernelOf(result))
+          continue; // it lies in its padded self
+        if (kernel->hasAttr(kBorder)) {
+          Value inside = kernel.getInputs()[0];
+          block.first = step[inside.getDefiningOp()];
+          lastUse(inside, step, block.last);
+        }
         block.bytes = bytesOf(cast<RankedTensorType>(result.getType()), pitchOf(result), batch);
         blocks.push_back(block);
         owners.push_back({kernel, result.getResultNumber()});
@@ -53,8 +61,13 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
     DenseMap<Operation *, SmallVector<int64_t>> offsets;
     for (ir::KernelOp kernel : kernels)
       offsets[kernel].assign(kernel->getNumResults(), -1);
-    for (auto [block, owner] : llvm::zip(blocks, owners))
+    for (auto [block, owner] : llvm::zip(blocks, owners)) {
       offsets[owner.first][owner.second] = block.offset;
+      if (owner.first->hasAttr(kBorder)) {
+        auto inside = cast<OpResult>(owner.first.getInputs()[0]);
+        offsets[inside.getOwner()][inside.getResultNumber()] = block.offset;
+      }
+    }
     Builder builder(&getContext());
     for (ir::KernelOp kernel : kernels)
       kernel->setAttr("fm.offsets", builder.getDenseI64ArrayAttr(offsets[kernel]));

@@ -4,6 +4,7 @@
 
 #include "compiler/codegen/Layouts.h"
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Borders.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
 
@@ -285,12 +286,13 @@ private:
     };
     for (auto [input, buffer] : llvm::zip(kernel.getInputs(), spec->inputs))
       addPlace(places.lookup(input), buffer);
-    for (OpResult result : kernel.getResults()) {
-      int64_t offset = offsets[result.getResultNumber()];
-      if (offset >= 0)
+    for (OpResult result : kernel.getResults())
+      if (int64_t offset = offsets[result.getResultNumber()]; offset >= 0)
         places[result] = {TensorPlace::Space::Arena, 0, offset};
-      addPlace(places.lookup(result), spec->outputs[result.getResultNumber()].buffer);
-    }
+    // The sides of a border are outputs of their own, all in the one result.
+    const bool border = kernel->hasAttr(kBorder);
+    for (auto [i, output] : llvm::enumerate(spec->outputs))
+      addPlace(places.lookup(kernel->getResult(border ? 0 : i)), output.buffer);
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
     if (machine)

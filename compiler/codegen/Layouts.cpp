@@ -168,6 +168,43 @@ KernelSpec copyKernel(const Buffer &from,
   return spec;
 }
 
+KernelSpec borderKernel(const Buffer &padded, std::span<const int64_t> before,
+                        std::span<const int64_t> after, double value) {
+  KernelSpec spec;
+  spec.name = "border";
+  auto fill = std::make_shared<Expr>();
+  fill->type = padded.type;
+  fill->floatValue = value;
+  fill->intValue = static_cast<int64_t>(value);
+  // Sides across dimension d span the earlier dimensions without their border
+  // and the later ones with it, so that none is written twice.
+  Buffer middle = padded;
+  for (size_t d = 0; d < padded.dims.size(); ++d) {
+    PhysicalDim &dim = middle.dims[d];
+    const int64_t whole = dim.extent.size;
+    for (const auto &[begin, size] :
+         {std::pair(int64_t(0), before[d]), {whole - after[d], after[d]}}) {
+      if (size == 0)
+        continue;
+      Output side;
+      side.stage = spec.stages.size();
+      side.buffer = middle;
+      side.buffer.name = "out" + std::to_string(spec.outputs.size());
+      side.buffer.offset += begin * dim.stride;
+      side.buffer.shape[d].size = side.buffer.dims[d].extent.size = size;
+      Stage stage;
+      stage.name = "s" + std::to_string(spec.stages.size());
+      stage.domain = side.buffer.shape;
+      stage.results.push_back({padded.type, fill, nullptr});
+      spec.stages.push_back(stage);
+      spec.outputs.push_back(side);
+    }
+    middle.offset += before[d] * dim.stride;
+    middle.shape[d].size = dim.extent.size = whole - before[d] - after[d];
+  }
+  return spec;
+}
+
 int64_t bytesOf(const Buffer &buffer) {
   int64_t last = buffer.offset;
   for (const PhysicalDim &dim : buffer.dims)

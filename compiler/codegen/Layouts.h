@@ -1,5 +1,7 @@
 //===- Layouts.h - Inputs that a kernel wants in another order ------------===//
 //
+// And what else moves data without computing: the border around a tensor.
+//
 // A contraction runs at full speed only if some loop walks with stride one
 // through whatever it loads as vectors. Where an operand stands in the way (dX
 // of a dense layer reads W along its rows, a convolution's input gradient reads
@@ -11,6 +13,7 @@
 #define FM_COMPILER_CODEGEN_LAYOUTS_H
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "compiler/codegen/KernelSpec.h"
@@ -33,6 +36,12 @@ KernelSpec copyKernel(const Buffer &from, const std::vector<PhysicalDim> &dims);
 /// Bytes that fmc's own memory for `buffer` takes, with what may be read behind
 /// its end.
 int64_t bytesOf(const Buffer &buffer);
+
+/// The kernel that fills a border inside of `padded` with `value`: `before` and
+/// `after` elements along each dimension. It has no input, and an output for
+/// each side.
+KernelSpec borderKernel(const Buffer &padded, std::span<const int64_t> before,
+                        std::span<const int64_t> after, double value);
 
 /// A copy into another order of dimensions, as loops that transpose blocks.
 struct CopyLoops {

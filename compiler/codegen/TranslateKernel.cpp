@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/BuildProgram.h"
+#include "compiler/codegen/Layouts.h"
+#include "compiler/ir/Borders.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Together.h"
 
@@ -142,11 +144,17 @@ public:
   Translator(ir::KernelOp kernel, int64_t batch) : kernel(kernel), batch(batch) {}
 
   FailureOr<KernelSpec> run() {
+    if (kernel->hasAttr(kBorder)) {
+      auto padding = paddingOf(kernel);
+      Value padded = kernel->getResult(0);
+      return borderKernel(buffer("out", cast<RankedTensorType>(padded.getType()), padded), padding->before,
+                          padding->after, padding->value);
+    }
     Block &body = kernel.getBody().front();
     for (auto [i, argument] : llvm::enumerate(body.getArguments().drop_front())) {
       auto type = cast<RankedTensorType>(argument.getType());
       sources[argument] = {TensorRef::Kind::Input, unsigned(i), 0};
-      spec.inputs.push_back(buffer("in" + std::to_string(i), type, pitchOf(kernel.getInputs()[i])));
+      spec.inputs.push_back(buffer("in" + std::to_string(i), type, kernel.getInputs()[i]));
     }
     for (auto generic : body.getOps<linalg::GenericOp>())
       if (failed(addStage(generic)))
@@ -159,8 +167,8 @@ public:
       Output output;
       output.stage = source->second.index;
       output.result = source->second.result;
-      output.buffer = buffer("out" + std::to_string(i), cast<RankedTensorType>(value.getType()),
-                             pitchOf(kernel->getResult(i)));
+      output.buffer =
+          buffer("out" + std::to_string(i), cast<RankedTensorType>(value.getType()), kernel->getResult(i));
       output.inPlace = inplace ? int((*inplace)[i]) : -1;
       spec.outputs.push_back(std::move(output));
     }
@@ -168,12 +176,23 @@ public:
   }
 
 private:
-  Buffer buffer(std::string name, RankedTensorType type, int64_t pitch) {
+  /// `value`: the tensor between kernels, which says how it lies in memory.
+  Buffer buffer(std::string name, RankedTensorType type, Value value) {
     Buffer result;
     result.name = std::move(name);
     result.type = scalarTypeOf(type.getElementType());
     result.shape = extentsOf(type, batch);
-    result.dims = rowMajor(result.shape, pitch);
+    ir::KernelOp border = borderKernelOf(value);
+    if (!border) {
+      result.dims = rowMajor(result.shape, pitchOf(value));
+      return result;
+    }
+    Value padded = border->getResult(0);
+    result.dims = rowMajor(extentsOf(cast<RankedTensorType>(padded.getType()), batch), pitchOf(padded));
+    for (auto [dim, before] : llvm::zip(result.dims, paddingOf(border)->before)) {
+      result.offset += before * dim.stride;
+      dim.extent = result.shape[dim.logical];
+    }
     return result;
   }
 

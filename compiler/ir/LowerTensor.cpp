@@ -1,5 +1,6 @@
 //===- LowerTensor.cpp - Reductions, shapes, einsum to linalg ---------------===//
 
+#include "compiler/ir/Borders.h"
 #include "compiler/ir/LowerSupport.h"
 
 using namespace mlir;
@@ -392,7 +393,7 @@ FM_LOWER(PadOp) {
   auto type = cast<RankedTensorType>(getType());
   double value = getValue().convertToDouble();
   Value source = context.operands[0];
-  return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
+  Value padded = buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
     SmallVector<Value> indices;
     Value inside;
     for (int64_t i = 0; i < x.getRank(); ++i) {
@@ -405,7 +406,9 @@ FM_LOWER(PadOp) {
       indices.push_back(position);
     }
     return at.select(inside, at.load(source, indices), at.number(type.getElementType(), value));
-  })};
+  });
+  setPadding(padded.getDefiningOp(), {getBefore(), getAfter(), value});
+  return {padded};
 }
 
 FM_LOWER(EmbedOp) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Borders.h"
 #include "compiler/ir/LowerSupport.h"
 
 using namespace mlir;
@@ -163,6 +164,12 @@ FM_LOWER(ConvInputGradOp) {
       }
       return at.select(inside, at.load(source, indices), at.number(dy.getElementType(), 0));
     });
+  if (isSpread && stride[0] == 1 && stride[1] == 1) {
+    SmallVector<int64_t> before = {0, border[0] - originAlong(0), border[1] - originAlong(1), 0}, after(4, 0);
+    for (int i = 1; i <= 2; ++i)
+      after[i] = spreadShape[i] - dy.getDimSize(i) - before[i];
+    setPadding(spread.getDefiningOp(), {before, after, 0});
+  }
   ConvLoops loops(context, getGroups(), type.getDimSize(3), dy.getDimSize(3));
   auto parallel = [&] { return loops.loop(Iterator::parallel); };
   auto reduction = [&] { return loops.loop(Iterator::reduction); };

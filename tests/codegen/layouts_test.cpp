@@ -70,6 +70,32 @@ TEST(Layouts, NotACopyOfBlocks) {
   EXPECT_EQ(check(copyOf({batch(4), fixed(8)}, {1, 0})), "");
 }
 
+/// A border around [n, 5, 6, 40]: one row above, two below, a column on the
+/// right.
+TEST(Layouts, Border) {
+  Buffer padded;
+  padded.type = f32;
+  padded.shape = {batch(3), fixed(8), fixed(7), fixed(40)};
+  padded.dims = rowMajor(padded.shape);
+  KernelSpec spec = borderKernel(padded, std::vector<int64_t>{0, 1, 0, 0},
+                                 std::vector<int64_t>{0, 2, 1, 0}, 2.5);
+  ASSERT_EQ(spec.outputs.size(), 3u);
+  RunnableKernel kernel(spec, testTarget(true));
+  ASSERT_EQ(kernel.error, "");
+  std::vector<float> memory(3 * 8 * 7 * 40 + 64, -1.0f);
+  void *pointers[] = {memory.data(), memory.data(), memory.data()};
+  ASSERT_EQ(kernel(2, pointers), 0);
+  for (int n = 0; n < 3; ++n)
+    for (int h = 0; h < 8; ++h)
+      for (int w = 0; w < 7; ++w)
+        for (int c = 0; c < 40; ++c) {
+          const bool isBorder = n < 2 && (h < 1 || h >= 6 || w >= 6);
+          ASSERT_EQ(memory[((n * 8 + h) * 7 + w) * 40 + c],
+                    isBorder ? 2.5f : -1.0f)
+              << n << " " << h << " " << w << " " << c;
+        }
+}
+
 TEST(Layouts, DenseInputGradientWantsTransposedWeights) {
   KernelBuilder k("dense_dx");
   auto dy = k.input("dy", {batch(64), fixed(128)});

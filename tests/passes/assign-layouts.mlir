@@ -1,4 +1,4 @@
-// RUN: fmc-opt %s --fm-assign-layouts | FileCheck %s
+// RUN: fmc-opt %s --fm-assign-layouts --split-input-file | FileCheck %s
 
 // Rows of 2 KiB lie one cache line further apart: 512 floats, and 16 more. What
 // the application owns, what a view looks at, short rows and few rows are dense.
@@ -40,5 +40,73 @@ module {
       fm.yield %a : tensor<?x512xf32>
     }
     return %2, %3 : tensor<64x512xf32>, tensor<?x512xf32>
+  }
+}
+
+// -----
+
+// A tensor that kernels alone look at lies inside of its padded self: the kernel
+// that pads it writes the border. What the application owns is copied, and so is
+// what is padded another time.
+// CHECK-LABEL: @borders
+// CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1) :
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.border} :
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) :
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) :
+#all = affine_map<(d0, d1) -> (d0, d1)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @borders(%n: index {fm.binding = #fm.binding<samples, "n">}, %x: tensor<?x8xf32> {fm.binding = #fm.binding<input, "x">})
+      -> (tensor<?x8xf32> {fm.binding = #fm.binding<output, "y">}) {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      fm.yield %a : tensor<?x8xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0) : (tensor<?x8xf32>) -> tensor<?x12xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      %e = tensor.empty(%m) : tensor<?x12xf32>
+      %p = linalg.generic {indexing_maps = [#all], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<?x12xf32>)
+          attrs = {fm.pad = array<i64: 0, 1, 0, 3>, fm.pad_value = 0.0 : f64} {
+      ^bb0(%old: f32):
+        %i = linalg.index 0 : index
+        %j = linalg.index 1 : index
+        %v = tensor.extract %a[%i, %j] : tensor<?x8xf32>
+        linalg.yield %v : f32
+      } -> tensor<?x12xf32>
+      fm.yield %p : tensor<?x12xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%0) : (tensor<?x8xf32>) -> tensor<?x12xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      %e = tensor.empty(%m) : tensor<?x12xf32>
+      %p = linalg.generic {indexing_maps = [#all], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<?x12xf32>)
+          attrs = {fm.pad = array<i64: 0, 1, 0, 3>, fm.pad_value = 0.0 : f64} {
+      ^bb0(%old: f32):
+        %i = linalg.index 0 : index
+        %j = linalg.index 1 : index
+        %v = tensor.extract %a[%i, %j] : tensor<?x8xf32>
+        linalg.yield %v : f32
+      } -> tensor<?x12xf32>
+      fm.yield %p : tensor<?x12xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%x) : (tensor<?x8xf32>) -> tensor<?x12xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      %e = tensor.empty(%m) : tensor<?x12xf32>
+      %p = linalg.generic {indexing_maps = [#all], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<?x12xf32>)
+          attrs = {fm.pad = array<i64: 0, 1, 0, 3>, fm.pad_value = 0.0 : f64} {
+      ^bb0(%old: f32):
+        %i = linalg.index 0 : index
+        %j = linalg.index 1 : index
+        %v = tensor.extract %a[%i, %j] : tensor<?x8xf32>
+        linalg.yield %v : f32
+      } -> tensor<?x12xf32>
+      fm.yield %p : tensor<?x12xf32>
+    }
+    %4 = fm.kernel n(%n) reads(%1, %2, %3) : (tensor<?x12xf32>, tensor<?x12xf32>, tensor<?x12xf32>) -> tensor<?x8xf32> {
+    ^bb0(%m: index, %a: tensor<?x12xf32>, %b: tensor<?x12xf32>, %c: tensor<?x12xf32>):
+      %e = tensor.empty(%m) : tensor<?x8xf32>
+      fm.yield %e : tensor<?x8xf32>
+    }
+    return %4 : tensor<?x8xf32>
   }
 }

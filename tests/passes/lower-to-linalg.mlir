@@ -84,7 +84,7 @@ func.func @depthwise(%n: index, %x: tensor<?x4x4x8xf32>, %w: tensor<3x3x1x8xf32>
 // kernel read backwards.
 // CHECK-DAG:   affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1 - d4 + 2, d2 - d5 + 2, d6)>
 // CHECK-LABEL: @conv_input_grad
-// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x6x6x4xf32>)
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x6x6x4xf32>) attrs = {fm.pad = array<i64: 0, 2, 2, 0, 0, 2, 2, 0>, fm.pad_value = 0.000000e+00 : f64}
 // CHECK:           tensor.extract %arg1
 // CHECK:           arith.select
 // CHECK:         linalg.generic
@@ -93,6 +93,29 @@ func.func @conv_input_grad(%n: index, %dy: tensor<?x2x2x4xf32>, %w: tensor<3x3x2
   %0 = fm.conv_input_grad %dy, %w {stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>, groups = 1 : i64, size = array<i64: 4, 4>}
       : (tensor<?x2x2x4xf32>, tensor<3x3x2x4xf32>) -> tensor<?x4x4x2xf32>
   return %0 : tensor<?x4x4x2xf32>
+}
+
+// -----
+
+// Where the image itself was padded, the gradient begins behind the border: less
+// of dy's border is needed.
+// CHECK-LABEL: @origin
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x4x4x4xf32>) attrs = {fm.pad = array<i64: 0, 1, 1, 0, 0, 1, 1, 0>,
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<?x2x2x2xf32>)
+func.func @origin(%n: index, %dy: tensor<?x2x2x4xf32>, %w: tensor<3x3x2x4xf32>) -> tensor<?x2x2x2xf32> {
+  %0 = fm.conv_input_grad %dy, %w {stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>, groups = 1 : i64, origin = array<i64: 1, 1>, size = array<i64: 2, 2>}
+      : (tensor<?x2x2x4xf32>, tensor<3x3x2x4xf32>) -> tensor<?x2x2x2xf32>
+  return %0 : tensor<?x2x2x2xf32>
+}
+
+// -----
+
+// What a kernel may leave where it is: padding says so.
+// CHECK-LABEL: @pad
+// CHECK:         linalg.generic {{.*}} attrs = {fm.pad = array<i64: 0, 1, 0, 2>, fm.pad_value = 5.000000e-01 : f64}
+func.func @pad(%n: index, %x: tensor<?x3xf32>) -> tensor<?x6xf32> {
+  %0 = fm.pad %x {before = array<i64: 0, 1>, after = array<i64: 0, 2>, value = 0.5 : f64} : (tensor<?x3xf32>) -> tensor<?x6xf32>
+  return %0 : tensor<?x6xf32>
 }
 
 // -----

@@ -81,3 +81,47 @@ module {
     return
   }
 }
+
+// -----
+
+// The padded tensor (16 rows of 12 floats) takes the place of both, from the
+// kernel that writes its middle on.
+// CHECK-LABEL: @border
+// CHECK-SAME:    fm.arena_bytes = 1280 : i64
+// CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: [[PLACE:[0-9]+]]>}
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.offsets = array<i64: {{[0-9]+}}>}
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.border, fm.offsets = array<i64: [[PLACE]]>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}, %{{.*}}) {fm.offsets = array<i64: -1>}
+#all = affine_map<(d0, d1) -> (d0, d1)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @border(%n: index, %x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      fm.yield %a : tensor<?x8xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      fm.yield %a : tensor<?x8xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%0) {fm.border} : (tensor<?x8xf32>) -> tensor<?x12xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>):
+      %e = tensor.empty(%m) : tensor<?x12xf32>
+      %p = linalg.generic {indexing_maps = [#all], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<?x12xf32>)
+          attrs = {fm.pad = array<i64: 0, 1, 0, 3>, fm.pad_value = 0.0 : f64} {
+      ^bb0(%old: f32):
+        %i = linalg.index 0 : index
+        %j = linalg.index 1 : index
+        %v = tensor.extract %a[%i, %j] : tensor<?x8xf32>
+        linalg.yield %v : f32
+      } -> tensor<?x12xf32>
+      fm.yield %p : tensor<?x12xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%1, %2) : (tensor<?x8xf32>, tensor<?x12xf32>) -> tensor<?x8xf32> {
+    ^bb0(%m: index, %a: tensor<?x8xf32>, %b: tensor<?x12xf32>):
+      fm.yield %a : tensor<?x8xf32>
+    }
+    return %3 : tensor<?x8xf32>
+  }
+}
