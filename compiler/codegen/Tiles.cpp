@@ -252,7 +252,7 @@ private:
       waste *= double(roundUp(extents[l], tile[l])) / extents[l];
     }
     // Vectors are stored whole wherever a loop allows it.
-    if (v >= 0 && storesWhole && !storesWholeAlong(v))
+    if (v >= 0 && storesWhole && !storesWholeAlong(v) && steps < 512)
       return std::numeric_limits<double>::infinity();
     const int64_t accumulators = vectors * results;
     double loads = 0, gathers = 0, conflicts = 0;
