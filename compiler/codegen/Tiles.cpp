@@ -384,6 +384,16 @@ private:
   // --- Order and blocks: what moves between the caches
   // --------------------------
 
+  /// Whether some operand lies contiguous along the innermost reduction loop.
+  /// Where all of them jump to another row, and so to another page, with every
+  /// step, fetching from L2 is not hidden behind arithmetic.
+  bool streams(const Stage &stage) const {
+    const size_t inner = loops + stage.reduction.size() - 1;
+    return std::any_of(accesses.begin(), accesses.end(), [&](const Access &a) {
+      return a.strides.size() == inner + 1 && a.strides[inner] == 1;
+    });
+  }
+
   /// Cycles of the whole nest with this tile and these blocks.
   double cyclesOf(const Candidate &tile, const NestChoice &choice) const {
     const Stage &stage = spec.stages[nest.reductions[0]];
@@ -407,11 +417,10 @@ private:
       return (extents[l] + tile.tile[l] - 1) / tile.tile[l];
     };
     if (choice.isBlocked()) {
-      double parts = 1, blockTiles = 1, all = 1;
+      double parts = 1, all = 1;
       for (size_t p = loops; p-- > 0;) {
         const int l = choice.order[p];
         order.push_back({l, choice.block[l]});
-        blockTiles *= choice.block[l];
         all *= tiles(l);
       }
       if (choice.reductionSplit > 1) {
@@ -478,8 +487,9 @@ private:
                               tileOrder, unit, machine.l3BytesPerRun);
     const double fromL3 = beyondL2 / machine.l3BytesPerCycle;
     const double longest = std::max({compute, fromL2, fromL3});
-    double cycles = longest + 0.4 * std::min(fromL2, longest) +
-                    0.4 * std::min(fromL3, longest);
+    double cycles =
+        longest + (streams(stage) ? 0.1 : 0.4) * std::min(fromL2, longest) +
+        0.4 * std::min(fromL3, longest);
     if (choice.isBlocked())
       cycles *= 1.03;
     // Other cores want something to do as well.
