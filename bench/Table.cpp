@@ -2,7 +2,9 @@
 //
 //   bench-table ROWS.json... [--json FILE]
 //
-// The last columns are the speed of fmc relative to each other implementation.
+// Rows of the same measurement, from several rounds, become one: the median. The
+// last columns are the speed of fmc relative to each other implementation, the
+// median of the rounds' ratios.
 
 #include <nlohmann/json.hpp>
 
@@ -30,39 +32,93 @@ Key keyOf(const Json &row) {
           row.at("threads")};
 }
 
-void print(const Json &rows) {
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 ? values[middle]
+                           : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::vector<double> valuesOf(const std::vector<Json> &rounds,
+                             const char *field) {
+  std::vector<double> values;
+  for (const Json &row : rounds)
+    values.push_back(row.at(field));
+  return values;
+}
+
+/// One row for what several rounds measured.
+Json medianOf(const std::vector<Json> &rounds) {
+  Json row = rounds[0];
+  for (const char *field : {"median_ms", "gflops", "peak_share"})
+    row[field] = median(valuesOf(rounds, field));
+  return row;
+}
+
+/// How much faster `ours` is, round by round where both have all of them.
+double ratioOf(const std::vector<Json> &ours, const std::vector<Json> &other) {
+  std::vector<double> a = valuesOf(ours, "median_ms"),
+                      b = valuesOf(other, "median_ms");
+  if (a.size() != b.size())
+    return median(b) / median(a);
+  for (size_t i = 0; i < a.size(); ++i)
+    b[i] /= a[i];
+  return median(b);
+}
+
+/// By implementation, the rows of each round.
+using Measured = std::map<std::string, std::vector<Json>>;
+struct Measurements {
   std::vector<Key> order;
-  std::map<Key, std::map<std::string, Json>> table;
+  std::map<Key, Measured> table;
+};
+
+Measurements collect(const Json &rows) {
+  Measurements all;
   for (const Json &row : rows) {
     const Key key = keyOf(row);
-    if (!table.count(key))
-      order.push_back(key);
-    table[key][row.at("implementation")] = row;
+    if (!all.table.count(key))
+      all.order.push_back(key);
+    all.table[key][row.at("implementation")].push_back(row);
   }
-  std::stable_sort(order.begin(), order.end(), [](const Key &a, const Key &b) {
-    return std::get<3>(a) < std::get<3>(b);
-  });
+  std::stable_sort(all.order.begin(), all.order.end(),
+                   [](const Key &a, const Key &b) {
+                     return std::get<3>(a) < std::get<3>(b);
+                   });
+  return all;
+}
 
+Json mediansOf(const Measurements &all) {
+  Json rows = Json::array();
+  for (const Key &key : all.order)
+    for (const char *name : implementations)
+      if (auto found = all.table.at(key).find(name);
+          found != all.table.at(key).end())
+        rows.push_back(medianOf(found->second));
+  return rows;
+}
+
+void print(const Measurements &all) {
   std::printf("%-14s %5s %-7s %3s  %-9s %10s %9s %6s  %s\n", "workload",
               "batch", "phase", "thr", "by", "median ms", "GFLOP/s", "peak",
               "fmc is");
   std::map<std::string, std::pair<double, int>> logarithms;
-  for (const Key &key : order) {
+  for (const Key &key : all.order) {
     const auto &[workload, batch, phase, threads] = key;
-    const auto &byName = table[key];
+    const auto &byName = all.table.at(key);
     const auto ours = byName.find("fmc");
     for (const char *name : implementations) {
       const auto found = byName.find(name);
       if (found == byName.end())
         continue;
-      const Json &row = found->second;
+      const Json row = medianOf(found->second);
       const double ms = row.at("median_ms"), gflops = row.at("gflops"),
                    share = row.at("peak_share");
       std::printf("%-14s %5d %-7s %3d  %-9s %10.3f %9.1f %5.1f%%",
                   workload.c_str(), batch, phase.c_str(), threads, name, ms,
                   gflops, 100 * share);
       if (ours != byName.end() && ours != found) {
-        const double ratio = ms / ours->second.at("median_ms").get<double>();
+        const double ratio = ratioOf(ours->second, found->second);
         std::printf("  %.2fx as fast", ratio);
         auto &[sum, count] = logarithms[name];
         sum += std::log(ratio);
@@ -93,10 +149,11 @@ int main(int argc, char **argv) try {
     for (Json &row : Json::parse(file))
       rows.push_back(std::move(row));
   }
-  print(rows);
+  const Measurements all = collect(rows);
+  print(all);
   if (!output.empty()) {
     std::ofstream file(output);
-    file << rows.dump(1) << "\n";
+    file << mediansOf(all).dump(1) << "\n";
     if (!file.flush())
       throw std::runtime_error("cannot write " + output);
   }

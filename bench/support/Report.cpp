@@ -19,13 +19,15 @@ Options parseOptions(int argc, char **argv) {
   const auto fail = [&](const std::string &message) {
     std::fprintf(
         stderr,
-        "%s: %s\nusage: %s [--threads N] [--workload NAME]... [--rows FILE]\n",
+        "%s: %s\nusage: %s [--threads N] [--workload NAME]... "
+        "[--implementation NAME] [--rows FILE]\n",
         argv[0], message.c_str(), argv[0]);
     std::exit(2);
   };
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
-    if (option != "--threads" && option != "--workload" && option != "--rows")
+    if (option != "--threads" && option != "--workload" &&
+        option != "--implementation" && option != "--rows")
       fail("unknown argument '" + option + "'");
     if (i + 1 == argc)
       fail(option + " needs a value");
@@ -34,6 +36,8 @@ Options parseOptions(int argc, char **argv) {
       options.threads = std::atoi(value.c_str());
     else if (option == "--workload")
       options.workloads.push_back(value);
+    else if (option == "--implementation")
+      options.implementation = value;
     else
       options.rowsFile = value;
   }

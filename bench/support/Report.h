@@ -10,9 +10,10 @@
 namespace fm::bench {
 
 /// The command line that all benchmark programs understand:
-///   [--threads N] [--workload NAME]... [--rows FILE]
+///   [--threads N] [--workload NAME]... [--implementation NAME] [--rows FILE]
 struct Options {
   int threads = 1;
+  std::string implementation; ///< of those the program has; empty: all
   std::vector<std::string> workloads; ///< empty: all
   std::string rowsFile;               ///< empty: standard output
   bool wants(const std::string &workload) const;
