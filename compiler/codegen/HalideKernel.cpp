@@ -446,6 +446,7 @@ private:
     Var vectorVar, vectorOuter(b.func.name() + "av");
     bool hasVectors = false;
     if (choice.vectorLoop >= 0) {
+      storeAlongVectors(nest, b, acc);
       vectorVar = b.vars[choice.vectorLoop];
       hasVectors = choice.tile[choice.vectorLoop] > choice.lanes;
       if (hasVectors) {
@@ -536,12 +537,7 @@ private:
     }
     if (choice.vectorLoop >= 0) {
       tile.push_back(vector);
-      std::vector<Var> storage{b.vars[choice.vectorLoop]};
-      for (size_t l = nest.loops.size(); l-- > 0;)
-        if (static_cast<int>(l) != choice.vectorLoop)
-          storage.push_back(b.vars[l]);
-      if (storage.size() > 1)
-        acc.reorder_storage(storage);
+      storeAlongVectors(nest, b, acc);
     }
     tile.insert(tile.end(), unrolled.begin(), unrolled.end());
     // Inner reduction loops, tiles, outer reduction loops.
@@ -578,6 +574,17 @@ private:
     }
     if (choice.unrollReduction > 1)
       update.unroll(innermost, choice.unrollReduction);
+  }
+
+  /// Vectors of the scratch are contiguous.
+  static void storeAlongVectors(const Nest &nest, const BuiltNest &b,
+                                Func &acc) {
+    std::vector<Var> storage{b.vars[nest.choice.vectorLoop]};
+    for (size_t l = nest.loops.size(); l-- > 0;)
+      if (static_cast<int>(l) != nest.choice.vectorLoop)
+        storage.push_back(b.vars[l]);
+    if (storage.size() > 1)
+      acc.reorder_storage(storage);
   }
 
   static Var innermostOuter(const BuiltNest &b) { return b.outer.back(); }
