@@ -107,8 +107,11 @@ private:
       widest = std::max(widest, sizeOf(spec.outputs[o].buffer.type));
     if (nest.reductions.empty()) {
       accesses = loads(-1);
+      // A scalar, such as a bias correction in f64, is no vector.
       for (const Access &access : accesses)
-        widest = std::max(widest, std::min<int64_t>(access.bytes, 8));
+        if (std::any_of(access.strides.begin(), access.strides.end(),
+                        [](int64_t stride) { return stride != 0; }))
+          widest = std::max(widest, std::min<int64_t>(access.bytes, 8));
       return;
     }
     epilogue = loads(-1);
