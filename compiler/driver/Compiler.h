@@ -70,7 +70,8 @@ private:
 };
 
 /// Writes all files, or none of them if one cannot be written: each into a
-/// temporary file beside it first. An error message, or "".
+/// temporary file beside it first. A device or a pipe is written into, a
+/// symbolic link is followed. An error message, or "".
 std::string writeFiles(const std::vector<std::pair<std::string, std::string>> &files);
 
 } // namespace fm::driver
