@@ -97,7 +97,13 @@ Desc plain(const Dims &dims) {
   return Desc(dims, memory::data_type::f32, strides);
 }
 Desc blocked(const Dims &dims) {
-  return Desc(dims, memory::data_type::f32, Tag::aBcd16b);
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const bool narrow = isa == dnnl::cpu_isa::sse41 ||
+                      isa == dnnl::cpu_isa::avx ||
+                      isa == dnnl::cpu_isa::avx2 ||
+                      isa == dnnl::cpu_isa::avx2_vnni;
+  return Desc(dims, memory::data_type::f32,
+              narrow ? Tag::aBcd8b : Tag::aBcd16b);
 }
 Desc any(const Dims &dims) {
   return Desc(dims, memory::data_type::f32, Tag::any);

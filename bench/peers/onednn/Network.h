@@ -35,7 +35,9 @@ float *allocate(size_t count);
 /// f32 in a plain layout, or in whatever layout the primitive prefers.
 Desc plain(const Dims &dims);
 Desc any(const Dims &dims);
-/// f32 images in blocks of 16 channels.
+/// f32 images in blocks of as many channels as oneDNN's kernels for this CPU
+/// work on: 16 with AVX-512, else 8. In blocks of another size its convolutions
+/// fall back to scalar loops.
 Desc blocked(const Dims &dims);
 inline float *floats(const memory &m) {
   return static_cast<float *>(m.get_data_handle());
@@ -71,7 +73,7 @@ public:
     Activation activation =
         Activation::None; ///< a post-op; its adjoint is the caller's
     memory addend;        ///< added before the activation, if any
-    /// Reads what comes and writes blocks of 16 channels, where the primitives'
+    /// Reads what comes and writes blocks of channels, where the primitives'
     /// own choices would cost more in reorders than they gain.
     bool keepLayout = false;
     /// Winograd in all passes that have it; oneDNN's own choice leaves it out
