@@ -88,6 +88,8 @@ private:
   const size_t loops;
   std::vector<int64_t> extents;
   std::vector<Access> accesses, epilogue, writes;
+  std::vector<TrafficOperand> reducedOperands, blockedOperands,
+      epilogueOperands, writtenOperands;
   bool storesWhole = false; ///< along some loop
   int64_t widest = 4, steps = 1, results = 0, operations = 0;
 
@@ -397,13 +399,51 @@ private:
     });
   }
 
-  /// Cycles of the whole nest with this tile and these blocks.
-  double cyclesOf(const Candidate &tile, const NestChoice &choice) const {
-    const Stage &stage = spec.stages[nest.reductions[0]];
-    double points = steps;
+  /// Steps of the reduction for all results.
+  double points() const {
+    double count = steps;
     for (int64_t extent : extents)
-      points *= extent;
-    double compute = tile.cost * points;
+      count *= extent;
+    return count;
+  }
+
+  /// The accesses as traffic; a dimension is a loop of the nest or one of the
+  /// reduction. Sums that are kept in scratch are one more.
+  void describeTraffic() {
+    const size_t dimensions =
+        loops + spec.stages[nest.reductions[0]].reduction.size();
+    auto describe = [&](const std::vector<Access> &list, bool reduces) {
+      std::vector<TrafficOperand> operands;
+      for (const Access &access : list) {
+        std::vector<int64_t> strides = access.strides;
+        if (!reduces)
+          strides.resize(dimensions, 0);
+        if (strides.size() != dimensions)
+          continue;
+        std::replace(strides.begin(), strides.end(), irregular, int64_t(1));
+        operands.emplace_back(access.bytes, strides);
+      }
+      return operands;
+    };
+    reducedOperands = describe(accesses, true);
+    epilogueOperands = describe(epilogue, false);
+    writtenOperands = describe(writes, false);
+    std::vector<int64_t> strides(dimensions, 0);
+    int64_t stride = 1;
+    for (size_t l = loops; l-- > 0;) {
+      strides[l] = stride;
+      stride *= extents[l];
+    }
+    blockedOperands = reducedOperands;
+    blockedOperands.emplace_back(widest * results, strides);
+  }
+
+  /// Cycles of the whole nest with this tile and these blocks; at `bound` it may
+  /// stop counting and return that.
+  double cyclesOf(const Candidate &tile, const NestChoice &choice,
+                  double bound) const {
+    const Stage &stage = spec.stages[nest.reductions[0]];
+    double compute = tile.cost * points();
 
     std::vector<int64_t> unit = tile.tile;
     unit.resize(loops + stage.reduction.size(), 1);
@@ -443,41 +483,21 @@ private:
                        ? tile.tile[l] / tile.lanes
                        : tile.tile[l];
       compute += all * parts * (vectors * 2.0 + 4);
+      if (compute >= bound)
+        return bound;
     }
     for (size_t p = loops; p-- > 0;) {
       const int l = choice.order[p];
       const int64_t block = choice.isBlocked() ? choice.block[l] : 1;
       order.push_back({l, (tiles(l) + block - 1) / block});
     }
-    auto operandsOf = [&](const std::vector<Access> &list, bool reduces) {
-      std::vector<TrafficOperand> operands;
-      for (const Access &access : list) {
-        TrafficOperand operand{access.bytes, access.strides};
-        if (!reduces)
-          operand.strides.resize(unit.size(), 0);
-        if (operand.strides.size() != unit.size())
-          continue;
-        for (int64_t &stride : operand.strides)
-          if (stride == irregular)
-            stride = 1;
-        operands.push_back(operand);
-      }
-      return operands;
-    };
-    std::vector<TrafficOperand> operands = operandsOf(accesses, true);
-    if (choice.isBlocked()) {
-      TrafficOperand block{widest * results, {}};
-      int64_t stride = 1;
-      block.strides.assign(unit.size(), 0);
-      for (size_t l = loops; l-- > 0;) {
-        block.strides[l] = stride;
-        stride *= extents[l];
-      }
-      operands.push_back(block);
-    }
+    const std::vector<TrafficOperand> &operands =
+        choice.isBlocked() ? blockedOperands : reducedOperands;
     const double fromL2 =
         trafficInto(machine.l1Bytes * 0.7, operands, order, unit) /
         machine.l2BytesPerCycle;
+    if (std::max(compute, fromL2) + 0.1 * fromL2 >= bound)
+      return bound;
     double beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
                                   machine.l3BytesPerRun);
     // What follows the reduction passes by once, tile after tile.
@@ -485,9 +505,9 @@ private:
     for (const TrafficLoop &loop : order)
       if (loop.dimension < static_cast<int>(loops))
         tileOrder.push_back(loop);
-    for (const auto *list : {&epilogue, &writes})
-      beyondL2 += trafficInto(machine.l2Bytes * 0.3, operandsOf(*list, false),
-                              tileOrder, unit, machine.l3BytesPerRun);
+    for (const auto *list : {&epilogueOperands, &writtenOperands})
+      beyondL2 += trafficInto(machine.l2Bytes * 0.3, *list, tileOrder, unit,
+                              machine.l3BytesPerRun);
     const double fromL3 = beyondL2 / machine.l3BytesPerCycle;
     const double longest = std::max({compute, fromL2, fromL3});
     double cycles =
@@ -506,9 +526,12 @@ private:
   }
 
   /// Tries orders, blocks and parts of the reduction for one register tile.
-  /// `all` receives everything that was tried.
+  /// `all` receives everything that was tried; without it, a tile whose
+  /// arithmetic alone takes too long is left out.
   void chooseBlocks(const Candidate &tile, double &best, NestChoice &bestChoice,
                     std::vector<Ranked> *all = nullptr) {
+    if (!all && tile.cost * points() >= best * 0.995)
+      return;
     NestChoice choice;
     choice.tile = tile.tile;
     choice.vectorLoop = tile.vectorLoop;
@@ -516,8 +539,9 @@ private:
     choice.order.resize(loops);
     for (size_t l = 0; l < loops; ++l)
       choice.order[l] = l;
+    const double unbounded = std::numeric_limits<double>::infinity();
     auto consider = [&] {
-      const double cycles = cyclesOf(tile, choice);
+      const double cycles = cyclesOf(tile, choice, all ? unbounded : best);
       if (all)
         all->push_back({cycles, choice});
       if (cycles < best * 0.995) {
@@ -628,6 +652,7 @@ private:
   }
 
   void contraction() {
+    describeTraffic();
     const std::vector<Candidate> candidates = registerTiles();
     double best = std::numeric_limits<double>::infinity();
     NestChoice choice = nest.choice;
@@ -636,11 +661,8 @@ private:
         chooseBlocks(candidate, best, choice);
     nest.choice = choice;
     nest.cycles = best;
-    double points = steps;
-    for (int64_t extent : extents)
-      points *= extent;
     nest.idealCycles =
-        points * operations / machine.fmaPerCycle / nativeLanes();
+        points() * operations / machine.fmaPerCycle / nativeLanes();
     nest.choice.unrollReduction = unrollOf(nest.choice);
   }
 

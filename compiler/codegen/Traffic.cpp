@@ -3,95 +3,86 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
 namespace fm::codegen {
 
-namespace {
-
 constexpr double lineBytes = 64;
 
-/// Bytes, in whole lines, of all elements for the given extents. Dimensions of
-/// equal stride slide over each other (a window).
-double footprint(const TrafficOperand &operand,
-                 const std::vector<int64_t> &extents) {
-  double elements = 1, run = 1;
-  int64_t smallest = 0;
-  for (size_t d = 0; d < extents.size(); ++d) {
-    const int64_t stride = std::llabs(operand.strides[d]);
-    if (stride == 0 || extents[d] == 1)
-      continue;
-    bool first = true;
-    double count = 1;
-    for (size_t e = 0; e < extents.size(); ++e)
-      if (std::llabs(operand.strides[e]) == stride && extents[e] > 1) {
-        first &= e >= d;
-        count += extents[e] - 1;
-      }
-    if (!first)
-      continue;
-    elements *= count;
-    if (smallest == 0 || stride < smallest) {
-      smallest = stride;
-      run = count;
-    }
+TrafficOperand::TrafficOperand(int64_t bytes,
+                               const std::vector<int64_t> &strides)
+    : bytes(bytes) {
+  std::map<int64_t, std::vector<size_t>> byStride;
+  for (size_t d = 0; d < strides.size(); ++d) {
+    moving.push_back(strides[d] != 0);
+    if (strides[d] != 0)
+      byStride[std::llabs(strides[d])].push_back(d);
   }
-  if (smallest == 0)
-    return lineBytes;
-  const double span =
-      run * std::min<double>(smallest * operand.bytes, lineBytes);
-  return elements / run * std::max(span, lineBytes);
+  for (auto &[stride, dimensions] : byStride)
+    groups.push_back({stride, std::move(dimensions)});
 }
 
-/// Bytes of each piece without gaps.
-double runBytes(const TrafficOperand &operand,
-                const std::vector<int64_t> &extents) {
-  std::vector<std::pair<int64_t, int64_t>> dims; // stride, extent
-  for (size_t d = 0; d < extents.size(); ++d)
-    if (operand.strides[d] != 0 && extents[d] > 1)
-      dims.emplace_back(std::llabs(operand.strides[d]), extents[d]);
-  std::sort(dims.begin(), dims.end());
+int64_t TrafficOperand::count(const Group &group,
+                              const std::vector<int64_t> &extents) {
+  int64_t count = 1;
+  for (size_t d : group.dimensions)
+    count += extents[d] - 1;
+  return count;
+}
+
+double TrafficOperand::footprint(const std::vector<int64_t> &extents) const {
+  double pieces = 1, span = 0; // span: of the dimension with the least stride
+  for (const Group &group : groups) {
+    const int64_t places = count(group, extents);
+    if (places == 1)
+      continue;
+    if (span == 0)
+      span = places * std::min<double>(group.stride * bytes, lineBytes);
+    else
+      pieces *= places;
+  }
+  return pieces * std::max(span, lineBytes);
+}
+
+double TrafficOperand::runBytes(const std::vector<int64_t> &extents) const {
   int64_t run = 1;
-  for (auto [stride, extent] : dims)
-    if (stride <= run)
-      run += (extent - 1) * stride;
-  return std::max<double>(lineBytes, run * operand.bytes);
+  for (const Group &group : groups)
+    if (group.stride <= run)
+      run += (count(group, extents) - 1) * group.stride;
+  return std::max<double>(lineBytes, run * bytes);
 }
-
-} // namespace
 
 double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
                    const std::vector<TrafficLoop> &loops,
                    const std::vector<int64_t> &unit, double bytesPerRun) {
-  std::vector<int64_t> extents = unit;
-  std::vector<double> kept(operands.size());
-  std::vector<int64_t> keptExtents = unit;
+  std::vector<int64_t> kept = unit;
   size_t depth = 0; // loops inside of what fits
-  for (size_t o = 0; o < operands.size(); ++o)
-    kept[o] = footprint(operands[o], extents);
   for (; depth < loops.size(); ++depth) {
-    extents[loops[depth].dimension] *= loops[depth].trips;
-    std::vector<double> next(operands.size());
+    int64_t &extent = kept[loops[depth].dimension];
+    const int64_t inside = extent;
+    extent *= loops[depth].trips;
     double total = 0;
-    for (size_t o = 0; o < operands.size(); ++o)
-      total += next[o] = footprint(operands[o], extents);
-    if (total > capacity)
+    for (const TrafficOperand &operand : operands)
+      total += operand.footprint(kept);
+    if (total > capacity) {
+      extent = inside;
       break;
-    kept = next;
-    keptExtents = extents;
+    }
   }
   double traffic = 0;
-  for (size_t o = 0; o < operands.size(); ++o) {
+  for (const TrafficOperand &operand : operands) {
+    const double bytes = operand.footprint(kept);
     double times = 1;
-    bool stays = kept[o] < capacity * 0.75;
+    bool stays = bytes < capacity * 0.75;
     for (size_t l = depth; l < loops.size(); ++l) {
-      const bool moves = operands[o].strides[loops[l].dimension] != 0;
+      const bool moves = operand.moves(loops[l].dimension);
       if (moves || !stays)
         times *= loops[l].trips;
       stays &= !moves;
     }
     if (bytesPerRun > 0)
-      times *= 1 + bytesPerRun / runBytes(operands[o], keptExtents);
-    traffic += kept[o] * times;
+      times *= 1 + bytesPerRun / operand.runBytes(kept);
+    traffic += bytes * times;
   }
   return traffic;
 }

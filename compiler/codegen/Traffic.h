@@ -8,15 +8,36 @@
 #ifndef FM_COMPILER_CODEGEN_TRAFFIC_H
 #define FM_COMPILER_CODEGEN_TRAFFIC_H
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace fm::codegen {
 
-/// What one load or store walks over.
-struct TrafficOperand {
-  int64_t bytes = 4;            ///< of an element
-  std::vector<int64_t> strides; ///< in elements, per dimension
+/// What one load or store walks over. Made once for the many orders and blocks
+/// that are tried.
+class TrafficOperand {
+public:
+  /// `strides`: in elements, per dimension; `bytes`: of an element.
+  TrafficOperand(int64_t bytes, const std::vector<int64_t> &strides);
+
+  bool moves(std::size_t dimension) const { return moving[dimension]; }
+  /// Bytes, in whole lines, of all elements for the given extents.
+  double footprint(const std::vector<int64_t> &extents) const;
+  /// Bytes of each piece without gaps.
+  double runBytes(const std::vector<int64_t> &extents) const;
+
+private:
+  /// Dimensions of equal stride, which slide over each other (a window).
+  struct Group {
+    int64_t stride = 0;
+    std::vector<std::size_t> dimensions;
+  };
+  int64_t bytes;
+  std::vector<bool> moving;
+  std::vector<Group> groups; ///< by stride, smallest first
+
+  static int64_t count(const Group &group, const std::vector<int64_t> &extents);
 };
 
 /// A loop advances one dimension; loops over one dimension nest.
