@@ -104,6 +104,15 @@ FusionNode::Copy copyOf(linalg::GenericOp op) {
   return cost <= limit && (scalar || large <= 1) ? FusionNode::Copy::Cheap : FusionNode::Copy::Never;
 }
 
+/// Scalar operations in the code of an op; a function is a polynomial and more.
+int weightOf(linalg::GenericOp op) {
+  constexpr int function = 30;
+  int weight = 1;
+  for (Operation &inner : op.getBody()->without_terminator())
+    weight += isa<math::MathDialect>(inner.getDialect()) ? function : !isa<arith::ConstantOp>(inner);
+  return weight;
+}
+
 /// Numbers for shapes.
 class ShapeClasses {
 public:
@@ -182,6 +191,7 @@ private:
                   : op.getNumReductionLoops() > 0     ? FusionNode::Kind::Reduction
                                                       : FusionNode::Kind::Pointwise;
       node.copy = copyOf(op);
+      node.weight = weightOf(op);
       node.loops = classes.of(cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges());
       node.results = classes.of(cast<RankedTensorType>(op.getResult(0).getType()).getShape());
       node.scalar = cast<RankedTensorType>(op.getResult(0).getType()).getRank() == 0;

@@ -20,8 +20,10 @@ class Partitioner {
 public:
   Partitioner(const std::vector<FusionNode> &nodes, bool fuse)
       : nodes(nodes), fuse(fuse), groupOf(nodes.size(), -1),
-        copied(nodes.size()), inputs(nodes.size()), consumers(nodes.size()) {
+        copied(nodes.size()), carried(nodes.size()), inputs(nodes.size()),
+        consumers(nodes.size()) {
     findCopied();
+    limitCopied();
     findInputs();
   }
 
@@ -45,6 +47,7 @@ private:
     bool contraction = false;
     bool windowed = false; ///< a window follows its contraction
     bool dead = false;     ///< merged into another
+    int weight = 0;        ///< of members and their copies
   };
 
   /// Which nodes every consumer gets its own copy of.
@@ -67,6 +70,18 @@ private:
                     // A copied consumer may itself end up in a contraction.
                     (nodes[c].copy == Copy::Free && copied[c]));
           });
+    }
+  }
+
+  /// What a node brings along into a kernel: itself and the copies it reads.
+  void limitCopied() {
+    for (int v = 0; v < int(nodes.size()); ++v) {
+      carried[v] = nodes[v].weight;
+      std::set<int> counted;
+      for (const auto &edge : nodes[v].inputs)
+        if (copied[edge.producer] && counted.insert(edge.producer).second)
+          carried[v] += carried[edge.producer];
+      copied[v] = copied[v] && carried[v] <= maxCopiedWeight;
     }
   }
 
@@ -146,11 +161,16 @@ private:
                       node.results,
                       node.kind != Kind::Pointwise,
                       node.kind == Kind::Contraction});
+    groups.back().weight = carried[v];
     return groupOf[v] = int(groups.size()) - 1;
   }
   void add(int v, int g) {
     groups[g].members.push_back(v);
+    groups[g].weight += carried[v];
     groupOf[v] = g;
+  }
+  bool hasRoom(int g, int v) const {
+    return groups[g].weight + carried[v] <= maxKernelWeight;
   }
 
   void place(int v) {
@@ -175,7 +195,8 @@ private:
         continue;
       int g = groupOf[edge.producer];
       if (nodes[edge.producer].apart || groups[g].results != nodes[v].results ||
-          nodes[edge.producer].results != nodes[v].results || !joins(v, g))
+          nodes[edge.producer].results != nodes[v].results || !hasRoom(g, v) ||
+          !joins(v, g))
         continue;
       if (best < 0 || groups[g].anchored > groups[best].anchored ||
           (groups[g].anchored == groups[best].anchored && g > best))
@@ -292,8 +313,10 @@ private:
         continue;
       taken.insert(member);
     }
-    for (int member : taken)
+    for (int member : taken) {
       add(member, g);
+      groups[p].weight -= carried[member];
+    }
     members.erase(std::remove_if(members.begin(), members.end(),
                                  [&](int m) { return taken.count(m) > 0; }),
                   members.end());
@@ -316,7 +339,7 @@ private:
         nodes[v].apart || nodes[v].together || consumers[v].empty())
       return;
     const int h = groupOf[consumers[v].front()];
-    if (h == g || nodes[consumers[v].front()].apart)
+    if (h == g || nodes[consumers[v].front()].apart || !hasRoom(h, v))
       return;
     for (int c : consumers[v]) {
       const bool reduces = nodes[c].kind == Kind::Reduction;
@@ -332,6 +355,7 @@ private:
         return;
     std::vector<int> &members = groups[g].members;
     members.erase(std::find(members.begin(), members.end(), v));
+    groups[g].weight -= carried[v];
     if (members.empty())
       groups[g].dead = true;
     add(v, h);
@@ -452,6 +476,7 @@ private:
   bool fuse;
   std::vector<int> groupOf;
   std::vector<bool> copied; ///< whether every consumer gets its own copy
+  std::vector<int> carried; ///< weight that a node brings along
   // As seen through copies:
   std::vector<std::vector<FusionNode::Edge>> inputs;
   std::vector<std::vector<int>> consumers;

@@ -34,6 +34,7 @@ struct FusionNode {
 
   Kind kind = Kind::Pointwise;
   Copy copy = Copy::Never;
+  int weight = 1; ///< what it adds to the compile time of a kernel
   /// Nodes with equal numbers have equal shapes: of the loops, of the results.
   int loops = 0;
   int results = 0;
@@ -43,6 +44,13 @@ struct FusionNode {
   bool apart = false;    ///< a kernel of its own, which holds no copies
   std::vector<Edge> inputs;
 };
+
+/// Compile time grows with more than the square of a kernel's size: a long
+/// chain of ops becomes several kernels, of this weight at most but for what an
+/// anchor takes in. No kernel of a usual network comes near it.
+constexpr int maxKernelWeight = 256;
+/// And so much of it may be copied into each consumer.
+constexpr int maxCopiedWeight = 256;
 
 struct Partition {
   /// Kernels in a valid order; each lists its nodes in topological order. A

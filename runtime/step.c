@@ -108,6 +108,15 @@ fm_status fm_step_begin(fm_instance *instance, const fm_model *model,
                        argument->per_sample ? "n times " : "",
                        (long long)argument->elements);
     }
+    if (argument->dtype == FM_I8 && argument->index_bound == 0 &&
+        (uintptr_t)arguments[i] % FM_ALIGNMENT != 0)
+      return fmrt_fail(instance, FM_ERROR_MEMORY,
+                       "%s: '%s' lies %u bytes beyond a multiple of %d, "
+                       "expected 0; take it from aligned_alloc or "
+                       "posix_memalign",
+                       called->name, argument->name,
+                       (unsigned)((uintptr_t)arguments[i] % FM_ALIGNMENT),
+                       FM_ALIGNMENT);
     if (argument->index_bound > 0 && !argument->is_output &&
         isInteger(argument->dtype) &&
         (status = checkIndices(instance, called, argument, n, arguments[i])) !=

@@ -31,8 +31,13 @@ public:
       : live(live), program(live.program()), entry(entry), arguments(arguments), n(n) {}
 
   void print(double peak, double bandwidth, double budget) {
-    std::printf("\n%-26s %-28s %9s %9s %9s %7s %7s %8s\n", entry.name.c_str(), "kernel", "us", "MFLOP", "kB", "GFLOP/s",
-                "GB/s", "roofline");
+    size_t place = entry.name.size(), kernel = 6;
+    for (const KernelCall &call : entry.calls) {
+      place = std::max(place, call.location.size());
+      kernel = std::max(kernel, summary(program.kernels[call.kernel]).size());
+    }
+    std::printf("\n%-*s %-*s %9s %9s %9s %7s %7s %8s\n", int(place), entry.name.c_str(), int(kernel), "kernel", "us",
+                "MFLOP", "kB", "GFLOP/s", "GB/s", "roofline");
     const std::vector<double> seconds = times(budget);
     double total = 0;
     for (size_t i = 0; i < entry.calls.size(); ++i) {
@@ -40,12 +45,12 @@ public:
       const KernelSpec &spec = program.kernels[call.kernel];
       double flops = contractionFlops(spec, n), bytes = trafficBytes(spec, n);
       double bound = std::max(flops / (peak * 1e9), bytes / (bandwidth * 1e9));
-      std::printf("%-26s %-28s %9.1f %9.2f %9.1f %7.1f %7.1f %7.0f%%\n", call.location.c_str(), summary(spec).c_str(),
-                  seconds[i] * 1e6, flops / 1e6, bytes / 1e3, flops / seconds[i] / 1e9, bytes / seconds[i] / 1e9,
+      std::printf("%-*s %-*s %9.1f %9.2f %9.1f %7.1f %7.1f %7.0f%%\n", int(place), call.location.c_str(), int(kernel),
+                  summary(spec).c_str(), seconds[i] * 1e6, flops / 1e6, bytes / 1e3, flops / seconds[i] / 1e9, bytes / seconds[i] / 1e9,
                   100 * bound / seconds[i]);
       total += seconds[i];
     }
-    std::printf("%-26s %-28s %9.1f\n", "", "all", total * 1e6);
+    std::printf("%-*s %-*s %9.1f\n", int(place), "", int(kernel), "all", total * 1e6);
   }
 
 private:

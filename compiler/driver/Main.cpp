@@ -11,11 +11,13 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <iostream>
+#include <system_error>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -68,6 +70,10 @@ int finish(const Diagnostics &diagnostics, const CompilerOptions &options) {
 
 int compile(const CompilerOptions &options) {
   Diagnostics diagnostics;
+  if (llvm::sys::fs::equivalent(options.input, options.output)) {
+    diagnostics.error({}, "the output '" + options.output + "' is the model itself; name another file with -o");
+    return finish(diagnostics, options);
+  }
   Compiler compiler(options, diagnostics);
   if (options.emit == "object" && options.stopAfter.empty()) {
     compiler.compileToFolder();
@@ -75,7 +81,8 @@ int compile(const CompilerOptions &options) {
     std::string text;
     if (compiler.emitText(text)) {
       if (options.output.empty() || options.output == "-") {
-        std::cout << text << std::flush;
+        if (!(std::cout << text << std::flush))
+          diagnostics.error({}, "cannot write to the standard output: " + std::generic_category().message(errno));
       } else {
         std::string error = writeFiles({{options.output, text}});
         if (!error.empty())

@@ -71,8 +71,8 @@ std::vector<Row> layerRows(ir::ModelOp model) {
     Row row{layerName(&op), op.getName().stripDialect().str(), ir::toString(op.getResult(0).getType()), 0, false};
     for (mlir::Value operand : op.getOperands()) {
       auto parameter = operand.getDefiningOp<ir::ParameterOp>();
-      if (!parameter || !counted.insert(parameter).second)
-        continue; // shared weights count once
+      if (!parameter || parameter.getState() || !counted.insert(parameter).second)
+        continue; // running statistics are state; shared weights count once
       row.parameters += cast<RankedTensorType>(parameter.getType()).getNumElements();
       row.trained |= parameter.getTrained();
     }

@@ -170,23 +170,29 @@ void Elaborator::modelParameters(const std::vector<Override> &overrides) {
     Range range =
         parameter.defaultValue ? parameter.defaultValue->range : name.range;
     if (name.name == "batch")
-      batchParameter(value, range);
+      batchParameter(value, isGiven ? nullptr : &range);
     define(name, std::move(value), Kind::Parameter);
   }
 }
 
 /// `batch` is the number of samples, whatever number it is.
-void Elaborator::batchParameter(Value &value, const Range &range) {
+void Elaborator::batchParameter(Value &value, const Range *range) {
   constexpr int64_t largest = std::numeric_limits<int32_t>::max();
+  auto wrong = [&](const std::string &message) {
+    if (range)
+      error(*range, message);
+    else
+      diagnostics.error({}, "-D batch: " + message);
+  };
   const Int *batch = std::get_if<Int>(&value.data);
   int64_t count = 1;
   if (batch && batch->value >= 1 && batch->value <= largest)
     count = batch->value;
   else if (batch)
-    error(range, "'batch' is from 1 to " + std::to_string(largest) + ", not " +
-                     std::to_string(batch->value));
+    wrong("'batch' is from 1 to " + std::to_string(largest) + ", not " +
+          std::to_string(batch->value));
   else if (!isError(value))
-    error(range, "'batch' is an integer, not " + describe(value));
+    wrong("'batch' is an integer, not " + describe(value));
   value = {Int{count, /*samples=*/true}};
 }
 

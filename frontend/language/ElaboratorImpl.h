@@ -72,7 +72,7 @@ private:
   void model(const ast::Definition &model,
              const std::vector<Override> &overrides);
   void modelParameters(const std::vector<Override> &overrides);
-  void batchParameter(Value &value, const Range &range);
+  void batchParameter(Value &value, const Range *range);
   void body(const ast::Body &body, bool repeated);
   void statement(const ast::Declaration &node, const Range &range);
   void statement(const ast::Assignment &node, const Range &range);

@@ -79,7 +79,7 @@ private:
   bool lastDiscarded = false;
   std::unordered_map<std::string, std::string> sources;
   unsigned errors = 0;
-  unsigned errorLimit = 20;
+  unsigned errorLimit = 100;
   bool dropped = false;
 };
 

@@ -9,7 +9,9 @@
 
 #include "frontend/recorder/ReservedNames.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/Regex.h"
 
 using namespace llvm;
 
@@ -33,7 +35,17 @@ static bool isKeyword(StringRef name) {
       "reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch "
       "template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile "
       "wchar_t while xor xor_eq typeof");
+  // _Bool, _Complex and whatever the next standard brings
+  if (name.size() > 1 && name[0] == '_' && isUpper(name[1]))
+    return true;
   return set.contains(name);
+}
+
+/// INT_MAX, UINT8_MAX, SIZE_MAX, FLT_EPSILON, M_PI: of limits.h, stdint.h, float.h, math.h.
+static bool isNumericLimit(StringRef name) {
+  static const Regex limit("^((U?(CHAR|SHRT|INT|LONG|LLONG)|SCHAR|SSIZE|SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT|"
+                           "U?INT(_FAST|_LEAST)?[0-9]+|U?INTPTR|U?INTMAX)_(MIN|MAX|WIDTH)|(FLT|DBL|LDBL)_[A-Z0-9_]+|M_[A-Z0-9_]+)$");
+  return limit.match(name);
 }
 
 /// Macros of common headers and compilers, and the types of the prototypes.
@@ -41,8 +53,8 @@ static bool isMacroOrType(StringRef name) {
   static const StringSet<> set =
       words("NULL EOF NAN INFINITY HUGE_VAL BUFSIZ RAND_MAX EXIT_SUCCESS EXIT_FAILURE errno assert offsetof stdin "
             "stdout stderr complex I linux unix i386 size_t ptrdiff_t int8_t int16_t int32_t int64_t uint8_t uint16_t "
-            "uint32_t uint64_t");
-  return set.contains(name);
+            "uint32_t uint64_t CHAR_BIT MB_LEN_MAX PATH_MAX NAME_MAX IOV_MAX CLOCKS_PER_SEC EDOM ERANGE EILSEQ");
+  return set.contains(name) || isNumericLimit(name);
 }
 
 /// Functions of the C library, as far as <cstdlib>, <string> and their like
@@ -71,7 +83,9 @@ static bool isLibraryFunction(StringRef name) {
       // ctype.h, time.h, signal.h, locale.h, wchar.h
       "isalnum isalpha isblank iscntrl isdigit isgraph islower isprint ispunct isspace isupper isxdigit tolower toupper "
       "asctime clock ctime difftime gmtime localtime mktime strftime time timezone daylight signal raise setlocale "
-      "localeconv clone wmemcpy");
+      "localeconv clone wmemcpy "
+      // unistd.h: what glibc's other headers bring along
+      "environ read write open close dup pipe fork link unlink access sleep pause nice sync truncate");
   return set.contains(name);
 }
 

@@ -116,7 +116,7 @@ typedef struct fm_tensor {
 /* One argument of an entry point, in the order of the generated prototype. */
 typedef struct fm_argument {
   const char *name;
-  int32_t dtype;
+  int32_t dtype; /* FM_I8: a grads buffer, aligned to FM_ALIGNMENT */
   int32_t per_sample; /* 1: elements are per sample, n times as many are read */
   int32_t is_output;
   int32_t may_be_null; /* outputs nobody asked for */
@@ -244,7 +244,7 @@ int fm_pool_run(void *pool, fm_task task, void *context, int32_t begin,
 /*===-- Called by generated code -----------------------------------------===*/
 
 /* Checks instance, n and `arguments` (argument_count pointers) against entry
- * number `entry`: null pointers, range of n, class indices. An entry without
+ * number `entry`: null pointers, range of n, class indices, alignment of grads. An entry without
  * per-sample arguments ignores n. `instance` is bound, or zeroed storage. */
 fm_status fm_step_begin(fm_instance *instance, const fm_model *model,
                         int32_t entry, int64_t n, void *const *arguments);

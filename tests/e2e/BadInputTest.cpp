@@ -138,6 +138,19 @@ TEST_F(BadInput, Memory) {
   EXPECT_EQ(fm_bind(&instance, model, memory.data(), bytes), FM_OK);
 }
 
+TEST_F(BadInput, AlignmentOfGradients) {
+  for (const char *entry : {"gradients", "apply_gradients"}) {
+    std::vector<void *> arguments = validArguments(entry);
+    GuardedMemory grads(4096, Guard::Behind, 0);
+    arguments.back() = grads.as<char>() + 4;
+    EXPECT_EQ(network.callRaw(entry, 2, arguments), FM_ERROR_MEMORY) << entry;
+    EXPECT_NE(network.message().find("'grads' lies 4 bytes beyond"),
+              std::string::npos)
+        << network.message();
+  }
+  expectUntouched();
+}
+
 //===----------------------------------------------------------------------===//
 // Checkpoints
 //===----------------------------------------------------------------------===//

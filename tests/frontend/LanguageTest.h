@@ -33,6 +33,7 @@ inline std::string locatedLogOf(const std::string &text) {
 inline std::string errorsOf(const std::string &text,
                             const std::vector<Override> &overrides = {}) {
   FakeRecorder recorder(/*logs=*/false);
+  recorder.collected.setErrorLimit(20); // fewer than usual: texts stay short
   bool valid = readModelText("model.fm", text, overrides, recorder);
   EXPECT_EQ(valid, !recorder.collected.hasErrors());
   return recorder.collected.render(false);

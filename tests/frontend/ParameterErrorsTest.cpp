@@ -145,9 +145,7 @@ TEST(ParameterErrors, OverrideRange) {
 }
 )fm",
                      {{"batch", "-1"}}),
-            R"fm(model.fm:1:17: error: 'batch' is from 1 to 2147483647, not -1
-    1 | model m(batch = 3) {
-      |                 ^
+            R"fm(fmc: error: -D batch: 'batch' is from 1 to 2147483647, not -1
 1 error generated.
 )fm");
 }

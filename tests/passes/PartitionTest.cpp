@@ -61,6 +61,33 @@ Kernels kernelsOf(const std::vector<FusionNode> &nodes,
   return result;
 }
 
+TEST(Partition, LongChainsAreSeveralKernels) {
+  // A chain of ops of 50 each: five fit.
+  std::vector<FusionNode> chain = {pointwise(kImage)};
+  chain[0].weight = 50;
+  for (int v = 1; v < 12; ++v) {
+    chain.push_back(pointwise(kImage, {at(v - 1)}));
+    chain.back().weight = 50;
+  }
+  chain.back().returned = true;
+  EXPECT_EQ(kernelsOf(chain), (Kernels{{0, 1, 2, 3, 4},
+                                       {5, 6, 7, 8, 9},
+                                       {10, 11}}));
+}
+
+TEST(Partition, LongChainsAreNotCopied) {
+  // Copies of 80 each for two readers: three of them, then the fourth is stored.
+  std::vector<FusionNode> nodes = {pointwise(kRow, {}, Copy::Cheap)};
+  nodes[0].weight = 80;
+  for (int v = 1; v < 4; ++v) {
+    nodes.push_back(pointwise(kRow, {at(v - 1)}, Copy::Cheap));
+    nodes.back().weight = 80;
+  }
+  nodes.push_back(returned(pointwise(kImage, {elsewhere(3)})));
+  nodes.push_back(returned(pointwise(kPooled, {elsewhere(3)})));
+  EXPECT_EQ(kernelsOf(nodes), (Kernels{{0, 1, 2, 3}, {4}, {5}}));
+}
+
 TEST(Partition, EpilogueJoinsItsAnchor) {
   // conv, + bias, relu.
   EXPECT_EQ(
