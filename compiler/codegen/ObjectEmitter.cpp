@@ -152,9 +152,6 @@ std::string ObjectEmitter::link(const std::vector<CompiledKernel> &kernels,
     if (!impl->target.features.empty())
       function.addFnAttr("target-features", impl->target.features);
   }
-  // Kernels are optimised by themselves; the steps are calls in a row.
-  if (!impl->unoptimised)
-    optimise(module, *impl->machine, std::min(impl->target.optLevel, 1), false);
   std::string error = impl->addKernels(kernels, jobs);
   if (!error.empty())
     return error;
@@ -170,8 +167,11 @@ std::string ObjectEmitter::link(const std::vector<CompiledKernel> &kernels,
   llvm::raw_string_ostream stream(problems);
   if (llvm::verifyModule(module, &stream))
     return "internal error: " + problems;
+  // Kernels are optimised already; the steps are calls in a row.
   if (impl->unoptimised)
     optimise(module, *impl->machine, std::min(impl->target.optLevel, 2), true);
+  else
+    optimise(module, *impl->machine, std::min(impl->target.optLevel, 1), false);
   return impl->checkUndefined();
 }
 
