@@ -532,7 +532,9 @@ private:
         // Divides; Halide refuses to round up twice.
         update.split(in, vectors, vector, choice.lanes,
                      TailStrategy::GuardWithIf);
-        unrolled.push_back(vectors);
+        // Innermost: the few vectors stay in registers for all rows, and one
+        // broadcast number at a time.
+        unrolled.insert(unrolled.begin(), vectors);
       }
     }
     if (choice.vectorLoop >= 0) {

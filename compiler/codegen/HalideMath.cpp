@@ -3,7 +3,9 @@
 // Each f32 function reduces its argument exactly (Cody and Waite, "Software
 // Manual for the Elementary Functions", 1980), then evaluates a polynomial that
 // was fitted in Chebyshev nodes with 40 digits. NaN is recognised from the
-// bits, since no optimiser reasons about those.
+// bits, since no optimiser reasons about those, or runs through: a selection
+// that keeps its second operand where the comparison fails is one x86 minps or
+// maxps. Denormal numbers are zero, as everywhere in a step.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/HalideMath.h"
@@ -62,40 +64,22 @@ Expr libm(const char *name, const std::vector<Expr> &arguments) {
                                       Halide::Internal::Call::PureExtern);
 }
 
-/// exp(x) = value * 2^n with value in [1/sqrt(2), sqrt(2)], for |x| < 2^20.
-struct Exponential {
-  Expr value;
-  Expr n; ///< plus 256: positive
-};
-Exponential exponential(const Expr &x) {
-  const float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer
-  Expr shifted = x * f32(1.44269504f) + f32(magic);
-  Expr nf = shifted - f32(magic);
-  Expr r = x - nf * f32(0.693359375f);
-  r = r - nf * f32(-2.12194440e-4f);
-  Expr p = polynomial(r, {0.5f, 0.1666657658f, 0.04166655411f, 0.00836324667f,
-                          0.001392626805f});
-  return {f32(1.0f) + (r + (r * r) * p),
-          bitsOf(shifted) - u32(0x4b400000 - 256)};
-}
-
-/// For finite or infinite x; a NaN gives anything.
+/// exp(x) = 2^n * exp(r), where n is the largest integer with r >= 0, but for
+/// rounding. Then 2^n is infinite where the result is, and zero where the
+/// result is less than every normal number. NaN gives NaN.
 Expr exp32(const Expr &argument) {
-  // Below -104 the result is zero, above 89 infinite; in between, 2^n with n in
-  // [-150, 128] is the product of two powers that are normal numbers.
-  Expr x = select(argument > f32(89.0f), f32(89.0f),
-                  select(argument < f32(-104.0f), f32(-104.0f), argument));
-  auto [value, n] = exponential(x);
-  Expr half = n >> u32(1);
-  Expr scale0 = fromBits((half - u32(1)) << u32(23)); // - 256 / 2 + 127
-  Expr scale1 = fromBits((n - half - u32(1)) << u32(23));
-  return (value * scale0) * scale1;
-}
-
-/// For x in [-87, 88], where the result is a normal number; NaN gives anything.
-Expr expOfNormal(const Expr &x) {
-  auto [value, n] = exponential(x);
-  return fromBits(bitsOf(value) + ((n - u32(256)) << u32(23)));
+  Expr x = select(f32(-88.0f) > argument, f32(-88.0f), argument);
+  x = select(f32(89.0f) < x, f32(89.0f), x);
+  // Adding 1.5 * 2^23 rounds to an integer, and 127 is the exponent's bias: the
+  // lowest bits of the sum are those of the exponent.
+  const float magic = 12582912.0f + 127.0f;
+  Expr shifted = (x * f32(1.44269502f) - f32(0.5f)) + f32(magic);
+  Expr n = shifted - f32(magic);
+  Expr r = x - n * f32(0.693359375f);
+  r = r - n * f32(-2.12194440e-4f);
+  Expr value = polynomial(r, {1.0f, 1.0f, 0.5000014305f, 0.1666423976f,
+                              0.0418142453f, 0.007932458073f, 0.001877098577f});
+  return value * fromBits(bitsOf(shifted) << u32(23));
 }
 
 } // namespace
@@ -103,7 +87,7 @@ Expr expOfNormal(const Expr &x) {
 Expr mathExp(const Expr &x) {
   if (x.type().bits() == 64)
     return libm("exp", {x});
-  return select(isNan(x), x, exp32(x));
+  return exp32(x);
 }
 
 Expr mathLog(const Expr &x) {
@@ -141,11 +125,9 @@ Expr mathTanh(const Expr &x) {
   Expr small = x + (x * z) * polynomial(z, {-0.3333332892f, 0.1333276776f,
                                             -0.05385060911f, 0.02099575389f,
                                             -0.006094641315f});
-  // Beyond 9.02, tanh rounds to 1.
-  Expr t = select(a > f32(10.0f), f32(10.0f), a);
-  Expr large = f32(1.0f) - f32(2.0f) / (expOfNormal(t + t) + f32(1.0f));
+  Expr large = f32(1.0f) - f32(2.0f) / (exp32(a + a) + f32(1.0f));
   large = fromBits(bitsOf(large) | signBit(x));
-  return select(isNan(x), x, select(a < f32(0.625f), small, large));
+  return select(a < f32(0.625f), small, large);
 }
 
 Expr mathErf(const Expr &x) {

@@ -23,7 +23,7 @@ namespace {
 double copyCycles(const Buffer &buffer, const MachineModel &machine) {
   const double bytes = bytesOf(buffer);
   const double elements = bytes / sizeOf(buffer.type);
-  return elements * (2 * bytes < machine.l2Bytes ? 0.6 : 1.2) + 200;
+  return elements * (2 * bytes < machine.l2Bytes ? 0.6 : 2.0) + 200;
 }
 
 bool isPlain(const std::vector<PhysicalDim> &dims) {

@@ -648,7 +648,8 @@ private:
     while (p + 1 < static_cast<int>(order.size()) &&
            nest.loops[order[p]].extent.size == 1)
       ++p;
-    return p;
+    // Parallel loops are one loop: what it computes is for the last of them.
+    return std::max(p, nest.choice.parallelLoops - 1);
   }
 
   static Box fullBoxOf(const Stage &stage) {

@@ -290,7 +290,8 @@ private:
       return std::numeric_limits<double>::infinity();
     const double arithmetic =
         double(vectors) * operations / machine.fmaPerCycle;
-    const double latency = machine.fmaLatency;
+    // Chains of dependent sums leave gaps as soon as a load is late.
+    const double latency = 1.25 * machine.fmaLatency;
     double cycles =
         std::max({arithmetic, loads / machine.loadsPerCycle * 1.05, latency}) +
         gathers * 0.75 + 0.1 * loads / machine.loadsPerCycle;
@@ -438,8 +439,8 @@ private:
     blockedOperands.emplace_back(widest * results, strides);
   }
 
-  /// Cycles of the whole nest with this tile and these blocks; at `bound` it may
-  /// stop counting and return that.
+  /// Cycles of the whole nest with this tile and these blocks; at `bound` it
+  /// may stop counting and return that.
   double cyclesOf(const Candidate &tile, const NestChoice &choice,
                   double bound) const {
     const Stage &stage = spec.stages[nest.reductions[0]];
@@ -494,12 +495,12 @@ private:
     const std::vector<TrafficOperand> &operands =
         choice.isBlocked() ? blockedOperands : reducedOperands;
     const double fromL2 =
-        trafficInto(machine.l1Bytes * 0.7, operands, order, unit) /
+        trafficInto(machine.l1Bytes * 0.7, operands, order, unit).bytes /
         machine.l2BytesPerCycle;
     if (std::max(compute, fromL2) + 0.1 * fromL2 >= bound)
       return bound;
-    double beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
-                                  machine.l3BytesPerRun);
+    Traffic beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
+                                   machine.l3BytesPerRun);
     // What follows the reduction passes by once, tile after tile.
     std::vector<TrafficLoop> tileOrder;
     for (const TrafficLoop &loop : order)
@@ -508,11 +509,13 @@ private:
     for (const auto *list : {&epilogueOperands, &writtenOperands})
       beyondL2 += trafficInto(machine.l2Bytes * 0.3, *list, tileOrder, unit,
                               machine.l3BytesPerRun);
-    const double fromL3 = beyondL2 / machine.l3BytesPerCycle;
-    const double longest = std::max({compute, fromL2, fromL3});
+    // Long streams arrive in time; the begins of short ones are waited for.
+    const double fromL3 = beyondL2.bytes / machine.l3BytesPerCycle;
+    const double waits = beyondL2.starts / machine.l3BytesPerCycle;
+    const double longest = std::max({compute, fromL2, fromL3 + waits});
     double cycles =
         longest + (streams(stage) ? 0.1 : 0.4) * std::min(fromL2, longest) +
-        0.4 * std::min(fromL3, longest);
+        0.1 * std::min(fromL3, longest) + 0.4 * std::min(waits, longest);
     if (choice.isBlocked())
       cycles *= 1.03;
     // Other cores want something to do as well.

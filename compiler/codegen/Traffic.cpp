@@ -52,37 +52,87 @@ double TrafficOperand::runBytes(const std::vector<int64_t> &extents) const {
   return std::max<double>(lineBytes, run * bytes);
 }
 
-double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
-                   const std::vector<TrafficLoop> &loops,
-                   const std::vector<int64_t> &unit, double bytesPerRun) {
+double TrafficOperand::streamBytes(const std::vector<TrafficLoop> &loops,
+                                   const std::vector<int64_t> &unit) const {
+  std::vector<int64_t> whole = unit;
+  for (const TrafficLoop &loop : loops)
+    whole[loop.dimension] *= loop.trips;
+  std::vector<int64_t> extents = unit;
+  int64_t run = 1;
+  for (const Group &group : groups)
+    if (group.stride <= run)
+      run += (count(group, extents) - 1) * group.stride;
+  for (const TrafficLoop &loop : loops) {
+    const size_t d = loop.dimension;
+    if (!moving[d] || loop.trips == 1)
+      continue;
+    const Group *group = nullptr;
+    for (const Group &candidate : groups)
+      for (size_t other : candidate.dimensions)
+        if (other == d)
+          group = &candidate;
+    // The places of a window are those of the steps before, but for one.
+    bool slides = false;
+    for (size_t other : group->dimensions)
+      slides |= other != d && whole[other] > whole[d];
+    if (slides)
+      continue;
+    const int64_t advance = group->stride * extents[d];
+    if (advance > run)
+      break;
+    run += advance * (loop.trips - 1);
+    extents[d] *= loop.trips;
+  }
+  return std::max<double>(lineBytes, run * bytes);
+}
+
+Traffic trafficInto(double capacity,
+                    const std::vector<TrafficOperand> &operands,
+                    const std::vector<TrafficLoop> &loops,
+                    const std::vector<int64_t> &unit, double bytesPerRun) {
   std::vector<int64_t> kept = unit;
+  auto fits = [&] {
+    double total = 0;
+    for (const TrafficOperand &operand : operands)
+      total += operand.footprint(kept);
+    return total <= capacity;
+  };
   size_t depth = 0; // loops inside of what fits
+  double trips = 1; // of the loop around them, beyond what fits
   for (; depth < loops.size(); ++depth) {
     int64_t &extent = kept[loops[depth].dimension];
     const int64_t inside = extent;
     extent *= loops[depth].trips;
-    double total = 0;
-    for (const TrafficOperand &operand : operands)
-      total += operand.footprint(kept);
-    if (total > capacity) {
-      extent = inside;
-      break;
+    if (fits())
+      continue;
+    // Some of its iterations: they share lines.
+    int64_t some = 1;
+    for (; 2 * some < loops[depth].trips; some *= 2) {
+      extent = inside * 2 * some;
+      if (!fits())
+        break;
     }
+    extent = inside * some;
+    trips = double(loops[depth].trips) / some;
+    break;
   }
-  double traffic = 0;
+  Traffic traffic;
   for (const TrafficOperand &operand : operands) {
     const double bytes = operand.footprint(kept);
     double times = 1;
-    bool stays = bytes < capacity * 0.75;
+    bool stays = bytes <= capacity;
     for (size_t l = depth; l < loops.size(); ++l) {
       const bool moves = operand.moves(loops[l].dimension);
       if (moves || !stays)
-        times *= loops[l].trips;
+        times *= l == depth ? trips : double(loops[l].trips);
       stays &= !moves;
     }
+    traffic.bytes += bytes * times;
     if (bytesPerRun > 0)
-      times *= 1 + bytesPerRun / operand.runBytes(kept);
-    traffic += bytes * times;
+      traffic.starts +=
+          bytes * times *
+          (bytesPerRun / operand.runBytes(kept) +
+           std::min(0.6, 6 * bytesPerRun / operand.streamBytes(loops, unit)));
   }
   return traffic;
 }

@@ -14,6 +14,12 @@
 
 namespace fm::codegen {
 
+/// A loop advances one dimension; loops over one dimension nest.
+struct TrafficLoop {
+  int dimension = 0;
+  int64_t trips = 1;
+};
+
 /// What one load or store walks over. Made once for the many orders and blocks
 /// that are tried.
 class TrafficOperand {
@@ -26,6 +32,10 @@ public:
   double footprint(const std::vector<int64_t> &extents) const;
   /// Bytes of each piece without gaps.
   double runBytes(const std::vector<int64_t> &extents) const;
+  /// Bytes that are walked through in one go, without a gap from each execution
+  /// of the code inside of all loops to the next.
+  double streamBytes(const std::vector<TrafficLoop> &loops,
+                     const std::vector<int64_t> &unit) const;
 
 private:
   /// Dimensions of equal stride, which slide over each other (a window).
@@ -40,19 +50,28 @@ private:
   static int64_t count(const Group &group, const std::vector<int64_t> &extents);
 };
 
-/// A loop advances one dimension; loops over one dimension nest.
-struct TrafficLoop {
-  int dimension = 0;
-  int64_t trips = 1;
+/// What is fetched into a cache.
+struct Traffic {
+  double bytes = 0;
+  /// What the starts of pieces and of streams cost, as so many bytes more:
+  /// memory, prefetchers and page tables like long ones.
+  double starts = 0;
+
+  Traffic &operator+=(const Traffic &other) {
+    bytes += other.bytes;
+    starts += other.starts;
+    return *this;
+  }
 };
 
-/// Bytes fetched into a cache of `capacity` bytes. `loops`: innermost first;
+/// What is fetched into a cache of `capacity` bytes. `loops`: innermost first;
 /// `unit`: extents per dimension of the code inside of all loops. Each piece
-/// without gaps of what stays in the cache costs as much as `bytesPerRun` more:
-/// memory, prefetchers and page tables like long ones.
-double trafficInto(double capacity, const std::vector<TrafficOperand> &operands,
-                   const std::vector<TrafficLoop> &loops,
-                   const std::vector<int64_t> &unit, double bytesPerRun = 0);
+/// without gaps of what stays in the cache costs `bytesPerRun`; the start
+/// of a stream six times that, but at most 0.6 of the stream.
+Traffic trafficInto(double capacity,
+                    const std::vector<TrafficOperand> &operands,
+                    const std::vector<TrafficLoop> &loops,
+                    const std::vector<int64_t> &unit, double bytesPerRun = 0);
 
 } // namespace fm::codegen
 

@@ -17,7 +17,7 @@ namespace fm {
 /// cache line more.
 inline int64_t rowPitch(int64_t length, int64_t elementBytes) {
   const int64_t bytes = length * elementBytes;
-  return bytes >= 2048 && bytes % 1024 == 0 ? length + 64 / elementBytes : length;
+  return bytes >= 1024 && bytes % 1024 == 0 ? length + 64 / elementBytes : length;
 }
 
 } // namespace fm
