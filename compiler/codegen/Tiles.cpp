@@ -509,7 +509,7 @@ private:
     for (const auto *list : {&epilogueOperands, &writtenOperands})
       beyondL2 += trafficInto(machine.l2Bytes * 0.3, *list, tileOrder, unit,
                               machine.l3BytesPerRun);
-    // Long streams arrive in time; the begins of short ones are waited for.
+    // Long streams arrive in time; the starts of short ones are waited for.
     const double fromL3 = beyondL2.bytes / machine.l3BytesPerCycle;
     const double waits = beyondL2.starts / machine.l3BytesPerCycle;
     const double longest = std::max({compute, fromL2, fromL3 + waits});

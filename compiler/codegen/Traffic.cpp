@@ -44,12 +44,16 @@ double TrafficOperand::footprint(const std::vector<int64_t> &extents) const {
   return pieces * std::max(span, lineBytes);
 }
 
-double TrafficOperand::runBytes(const std::vector<int64_t> &extents) const {
+int64_t TrafficOperand::run(const std::vector<int64_t> &extents) const {
   int64_t run = 1;
   for (const Group &group : groups)
     if (group.stride <= run)
       run += (count(group, extents) - 1) * group.stride;
-  return std::max<double>(lineBytes, run * bytes);
+  return run;
+}
+
+double TrafficOperand::runBytes(const std::vector<int64_t> &extents) const {
+  return std::max<double>(lineBytes, run(extents) * bytes);
 }
 
 double TrafficOperand::streamBytes(const std::vector<TrafficLoop> &loops,
@@ -58,10 +62,7 @@ double TrafficOperand::streamBytes(const std::vector<TrafficLoop> &loops,
   for (const TrafficLoop &loop : loops)
     whole[loop.dimension] *= loop.trips;
   std::vector<int64_t> extents = unit;
-  int64_t run = 1;
-  for (const Group &group : groups)
-    if (group.stride <= run)
-      run += (count(group, extents) - 1) * group.stride;
+  int64_t length = run(unit);
   for (const TrafficLoop &loop : loops) {
     const size_t d = loop.dimension;
     if (!moving[d] || loop.trips == 1)
@@ -78,12 +79,12 @@ double TrafficOperand::streamBytes(const std::vector<TrafficLoop> &loops,
     if (slides)
       continue;
     const int64_t advance = group->stride * extents[d];
-    if (advance > run)
+    if (advance > length)
       break;
-    run += advance * (loop.trips - 1);
+    length += advance * (loop.trips - 1);
     extents[d] *= loop.trips;
   }
-  return std::max<double>(lineBytes, run * bytes);
+  return std::max<double>(lineBytes, length * bytes);
 }
 
 Traffic trafficInto(double capacity,

@@ -47,6 +47,8 @@ private:
   std::vector<bool> moving;
   std::vector<Group> groups; ///< by stride, smallest first
 
+  /// Elements without a gap.
+  int64_t run(const std::vector<int64_t> &extents) const;
   static int64_t count(const Group &group, const std::vector<int64_t> &extents);
 };
 

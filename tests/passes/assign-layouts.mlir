@@ -1,6 +1,6 @@
 // RUN: fmc-opt %s --fm-assign-layouts --split-input-file | FileCheck %s
 
-// Rows of 2 KiB lie one cache line further apart: 512 floats, and 16 more. What
+// Rows of whole KiB lie one cache line further apart: 512 floats, and 16 more. What
 // the application owns, what a view looks at, short rows and few rows are dense.
 // CHECK-LABEL: @entry
 // CHECK-SAME:    %arg1: tensor<?x512xf32> {fm.binding = #fm.binding<input, "x">}
@@ -8,6 +8,7 @@
 // CHECK-SAME:    %arg3: tensor<64x512xf32> {fm.binding = #fm.binding<parameter, "viewed">}
 // CHECK-SAME:    %arg4: tensor<64x500xf32> {fm.binding = #fm.binding<parameter, "odd">}
 // CHECK-SAME:    %arg5: tensor<1x512xf32> {fm.binding = #fm.binding<parameter, "row">}
+// CHECK-SAME:    %arg6: tensor<64x256xf32> {fm.binding = #fm.binding<parameter, "half">, fm.pitch = 272 : i64}
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 528>}
 // CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.pitches = array<i64: 528>}
 // CHECK:         fm.kernel n(%arg0) reads(%arg2) {fm.pitches = array<i64: 528>}
@@ -19,7 +20,8 @@ module {
                    %wide: tensor<64x512xf32> {fm.binding = #fm.binding<parameter, "wide">},
                    %viewed: tensor<64x512xf32> {fm.binding = #fm.binding<parameter, "viewed">},
                    %odd: tensor<64x500xf32> {fm.binding = #fm.binding<parameter, "odd">},
-                   %row: tensor<1x512xf32> {fm.binding = #fm.binding<parameter, "row">})
+                   %row: tensor<1x512xf32> {fm.binding = #fm.binding<parameter, "row">},
+                   %half: tensor<64x256xf32> {fm.binding = #fm.binding<parameter, "half">})
       -> (tensor<64x512xf32> {fm.binding = #fm.binding<parameter, "wide">},
           tensor<?x512xf32> {fm.binding = #fm.binding<output, "y">}) {
     %flat = tensor.collapse_shape %viewed [[0, 1]] : tensor<64x512xf32> into tensor<32768xf32>

@@ -1,0 +1,47 @@
+//===- traffic_test.cpp - What moves between caches, counted by hand ------===//
+#include <gtest/gtest.h>
+
+#include "compiler/codegen/Traffic.h"
+
+using namespace fm::codegen;
+
+namespace {
+
+// 1024 floats in a row are 4096 bytes, though a cache of 1 KiB holds a quarter.
+TEST(Traffic, StepsOfALoopShareLines) {
+  const TrafficOperand row(4, {1});
+  EXPECT_EQ(trafficInto(1024, {row}, {{0, 1024}}, {1}).bytes, 4096);
+}
+
+// 64 lines are used by each of 100 steps, which bring a line each: once 4096
+// bytes, and 100 * 64.
+TEST(Traffic, WhatALoopUsesAgainStays) {
+  const TrafficOperand used(4, {16, 0}), passing(4, {0, 16});
+  EXPECT_EQ(
+      trafficInto(5000, {used, passing}, {{0, 64}, {1, 100}}, {1, 1}).bytes,
+      4096 + 6400);
+}
+
+// Too small a cache: the 64 lines come again with each step.
+TEST(Traffic, WhatDoesNotFitComesAgain) {
+  const TrafficOperand used(4, {16, 0});
+  EXPECT_EQ(trafficInto(2048, {used}, {{0, 64}, {1, 100}}, {1, 1}).bytes,
+            4096 * 100);
+}
+
+// Rows of 28 columns of 240 channels, eight channels at a time.
+TEST(Traffic, Streams) {
+  const TrafficOperand row(4, {240, 1});
+  // One column after the other: the whole row.
+  EXPECT_EQ(row.streamBytes({{1, 30}, {0, 28}}, {1, 8}), 28 * 240 * 4);
+  // Seven columns at once: as long as one column's channels.
+  EXPECT_EQ(row.streamBytes({{1, 30}, {0, 4}}, {7, 8}), 240 * 4);
+  // Channels outside: a line with each step.
+  EXPECT_EQ(row.streamBytes({{0, 28}, {1, 30}}, {1, 8}), 64);
+  // A window of three columns slides over them.
+  const TrafficOperand window(4, {240, 1, 240});
+  EXPECT_EQ(window.streamBytes({{2, 3}, {1, 30}, {0, 28}}, {1, 8, 1}),
+            28 * 240 * 4);
+}
+
+} // namespace
