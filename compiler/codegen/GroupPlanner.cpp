@@ -1,0 +1,756 @@
+//===- GroupPlanner.cpp - Which stages share a loop nest ------------------===//
+//
+// Fusion of stages into nests, and the loop at which each nest is computed.
+// Tiles and vectors are chosen in Tiles.cpp.
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/codegen/GroupPlanner.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace fm::codegen {
+
+namespace {
+
+/// A place that reads a stage, after inlining of what lies between.
+struct Reader {
+  int nest = -1;
+  int reduction = -1; ///< the stage in whose update it is read, or -1: the body
+  bool identity = false;
+};
+
+class GroupPlanner {
+public:
+  /// `inlined`: pointwise stages for which there is no scratch.
+  GroupPlanner(const KernelSpec &spec, const MachineModel &machine,
+               const std::vector<std::vector<int>> &storedBy, int number,
+               const std::set<unsigned> &inlined)
+      : spec(spec), machine(machine), storedBy(storedBy), number(number),
+        inlined(inlined) {}
+
+  Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
+            ChoiceQuery *query, size_t &choiceOffset, ChoiceProblem &problem,
+            std::string &error) {
+    group.place.assign(spec.stages.size(), Place::Unused);
+    group.nestOf.assign(spec.stages.size(), -1);
+    readers.resize(spec.stages.size());
+    makeRoot(outputs);
+    for (size_t s = spec.stages.size(); s-- > 0;)
+      if (!readers[s].empty())
+        placeStage(s);
+    for (size_t k = 0; k < group.nests.size(); ++k) {
+      Nest &nest = group.nests[k];
+      if (k > 0) {
+        placeNest(k, error);
+        if (!error.empty() && !spec.stages[nest.stage].reduces()) {
+          homeless = nest.stage;
+          return std::move(group);
+        }
+      }
+      const bool asked = query && query->nest == choiceOffset;
+      chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest,
+                  asked ? &query->found : nullptr, asked ? query->most : 0);
+      if (!readsBehindResults(nest, nest.choice).message.empty()) {
+        nest.choice.tile[nest.choice.vectorLoop] = 1;
+        nest.choice.vectorLoop = -1;
+        nest.choice.lanes = 1;
+      }
+      nest.choice.unrollTile =
+          nest.reductions.empty() || !hasExpensiveEpilogue(nest);
+      if (asked)
+        for (NestChoice &found : query->found)
+          found.unrollTile = nest.choice.unrollTile;
+      if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
+        take(choice[choiceOffset], choiceOffset, nest, problem);
+      else
+        nest.choice.parallelLoops = byRule;
+      ++choiceOffset;
+      if (k > 0)
+        nest.choice.parallelLoops = 0;
+      else if (nest.choice.parallelLoops == byRule)
+        chooseParallel(nest);
+    }
+    return std::move(group);
+  }
+
+  /// A pointwise stage whose scratch has no place, so that planning ended
+  /// there: each of its readers can compute it instead.
+  std::optional<unsigned> homeless;
+
+private:
+  static constexpr int byRule = -1;
+
+  /// What was given instead of the machine model's choice, if it is legal.
+  void take(const NestChoice &given, int number, Nest &nest,
+            ChoiceProblem &first) const {
+    const bool scratch = &nest == &group.nests[0] && hasScratch();
+    ChoiceProblem problem =
+        checkChoice(spec, limitsOf(spec, machine, group, scratch, nest),
+                    scratch, nest, given);
+    if (problem.message.empty())
+      problem = readsBehindResults(nest, given);
+    if (problem.message.empty()) {
+      nest.choice = given;
+      return;
+    }
+    nest.choice.parallelLoops = byRule;
+    if (!first.message.empty())
+      return;
+    problem.nest = number;
+    first = problem;
+  }
+
+  /// Halide loads every second to fourth element of what an earlier group has
+  /// stored as whole vectors, and reads up to three elements behind its end.
+  ChoiceProblem readsBehindResults(const Nest &nest,
+                                   const NestChoice &given) const {
+    if (given.vectorLoop < 0)
+      return {};
+    const Loop &loop = nest.loops[given.vectorLoop];
+    for (const Output &output : spec.outputs) {
+      if (!output.buffer.external ||
+          !isStoredEarlier(output.stage, output.result))
+        continue;
+      for (const PhysicalDim &dim : output.buffer.dims) {
+        const int64_t stride =
+            dim.stride * std::max<int64_t>(1, loop.divisor / dim.divisor);
+        if (dim.logical == loop.logical && stride > 1 && stride <= 4)
+          return {-1, "vector",
+                  "vectors of elements " + std::to_string(stride) +
+                      " apart in '" + output.buffer.name +
+                      "' would read behind the application's memory"};
+      }
+    }
+    return {};
+  }
+
+  /// True if a nest may be computed inside of the first one. Scalars never are.
+  bool hasScratch() const {
+    for (size_t k = 1; k < group.nests.size(); ++k)
+      for (const Extent &extent : group.nests[k].domain)
+        if (extent.size > 1)
+          return true;
+    return false;
+  }
+
+  const KernelSpec &spec;
+  const MachineModel &machine;
+  const std::vector<std::vector<int>> &storedBy;
+  const int number;
+  const std::set<unsigned> &inlined;
+  Group group;
+  std::vector<std::vector<Reader>> readers;
+  std::map<unsigned, bool> readsReduction;
+  int64_t scratch = 0;
+
+  bool isStoredEarlier(unsigned s, unsigned result) const {
+    return storedBy[s][result] >= 0 && storedBy[s][result] != number;
+  }
+
+  /// Loops of the nest that writes the outputs: the common refinement of their
+  /// physical dimensions.
+  void makeRoot(const std::vector<unsigned> &outputs) {
+    Nest nest;
+    nest.outputs = outputs;
+    const Buffer &first = spec.outputs[outputs[0]].buffer;
+    nest.domain = first.shape;
+    for (const PhysicalDim &dim : first.dims)
+      nest.loops.push_back({dim.logical, dim.divisor, dim.modulus, dim.extent});
+    if (nest.loops.empty())
+      nest.loops.push_back({0, 1, 0, Extent{1, false}});
+    group.nests.push_back(nest);
+    for (unsigned o : outputs) {
+      addReader(spec.outputs[o].stage, spec.outputs[o].result, {0, -1, true});
+    }
+  }
+
+  void addReader(unsigned s, unsigned result, const Reader &reader) {
+    if (isStoredEarlier(s, result))
+      return;
+    for (Reader &known : readers[s])
+      if (known.nest == reader.nest && known.reduction == reader.reduction) {
+        known.identity &= reader.identity;
+        return;
+      }
+    readers[s].push_back(reader);
+  }
+
+  /// Tells what stage `s` reads that `through` reads it.
+  void forward(unsigned s, const Expr &e, const Reader &through) {
+    const Stage &stage = spec.stages[s];
+    forEachLoad(e, [&](const Expr &load) {
+      if (load.source.kind != TensorRef::Kind::Stage)
+        return;
+      Reader reader = through;
+      reader.identity &=
+          isIdentity(load, stage, spec.stages[load.source.index].domain);
+      addReader(load.source.index, load.source.result, reader);
+    });
+  }
+
+  /// Everything read by a stage that is computed in nest `k`.
+  void forwardComputed(unsigned s, int k) {
+    for (const Result &result : spec.stages[s].results) {
+      forward(s, *result.init, {k, -1, true});
+      if (result.update)
+        forward(s, *result.update, {k, static_cast<int>(s), false});
+    }
+  }
+
+  bool readsReductionAtIdentity(unsigned s) {
+    // A stage may be read twice by each of a chain: look at it once.
+    if (auto known = readsReduction.find(s); known != readsReduction.end())
+      return known->second;
+    const Stage &stage = spec.stages[s];
+    bool found = false;
+    for (const Result &result : stage.results)
+      forEachLoad(*result.init, [&](const Expr &load) {
+        if (load.source.kind != TensorRef::Kind::Stage ||
+            isStoredEarlier(load.source.index, load.source.result))
+          return;
+        const Stage &source = spec.stages[load.source.index];
+        if (isIdentity(load, stage, source.domain))
+          found |=
+              source.reduces() || readsReductionAtIdentity(load.source.index);
+      });
+    return readsReduction[s] = found;
+  }
+
+  void placeStage(unsigned s) {
+    const Stage &stage = spec.stages[s];
+    const std::vector<Reader> &sites = readers[s];
+    const int home = sites[0].nest;
+    bool local = true; // read in the body of one nest, at its own point only
+    for (const Reader &site : sites)
+      local &= site.nest == home && site.reduction < 0 && site.identity;
+
+    if (local && stage.reduces()) {
+      group.place[s] = Place::Register;
+      group.nestOf[s] = home;
+      group.nests[home].reductions.push_back(s);
+      forwardComputed(s, home);
+      return;
+    }
+    // Written out in its own loops; what reads it repeats those of its formula.
+    const bool isHalf = !stage.together.empty() && !local;
+    bool materialise = stage.reduces() || isHalf;
+    if (inlined.count(s))
+      materialise = false;
+    else if (!materialise && !local) {
+      bool expensive = false;
+      for (const Result &result : stage.results)
+        expensive |= isExpensive(*result.init);
+      materialise = readsReductionAtIdentity(s) || (expensive && isReused(s));
+      if (materialise && bytesOf(stage) > maxScratchBytes &&
+          stage.domain.empty())
+        materialise = false;
+    }
+    if (!materialise) {
+      group.place[s] = Place::Inline;
+      for (const Reader &site : sites)
+        for (const Result &result : stage.results)
+          forward(s, *result.init, site);
+      return;
+    }
+    Nest nest;
+    nest.stage = s;
+    nest.domain = stage.domain;
+    for (size_t d = 0; d < stage.domain.size(); ++d)
+      nest.loops.push_back({static_cast<unsigned>(d), 1, 0, stage.domain[d]});
+    if (nest.loops.empty())
+      nest.loops.push_back({0, 1, 0, Extent{1, false}});
+    const int k = group.nests.size();
+    group.nestOf[s] = k;
+    group.place[s] = Place::Nest;
+    if (stage.reduces())
+      nest.reductions.push_back(s);
+    group.nests.push_back(nest);
+    forwardComputed(s, k);
+  }
+
+  /// True if what follows a nest's reductions is long, or calls elementary
+  /// functions.
+  bool hasExpensiveEpilogue(const Nest &nest) const {
+    constexpr int64_t most = 24;
+    std::vector<bool> seen(spec.stages.size(), false);
+    int64_t operations = 0;
+    std::function<void(unsigned)> visit = [&](unsigned s) {
+      if (seen[s] || group.place[s] != Place::Inline)
+        return;
+      seen[s] = true;
+      for (const Result &result : spec.stages[s].results) {
+        operations += countOperations(*result.init);
+        if (isExpensive(*result.init))
+          operations += most + 1;
+        forEachLoad(*result.init, [&](const Expr &load) {
+          if (load.source.kind == TensorRef::Kind::Stage)
+            visit(load.source.index);
+        });
+      }
+    };
+    for (unsigned o : nest.outputs)
+      visit(spec.outputs[o].stage);
+    return operations > most;
+  }
+
+  int64_t bytesOf(const Stage &stage) const {
+    int64_t bytes = 0;
+    for (const Result &result : stage.results)
+      bytes += sizeOf(result.type);
+    for (const Extent &extent : stage.domain)
+      bytes *= extent.size;
+    return bytes;
+  }
+
+  /// True if inlining `s` would compute its points more than once.
+  bool isReused(unsigned s) const {
+    if (readers[s].size() > 1)
+      return true;
+    const Reader &site = readers[s][0];
+    // Read in a reduction: as often as its domain and reduction are larger.
+    int64_t reads = 1, points = 1;
+    for (const Extent &extent : group.nests[site.nest].domain)
+      reads *= extent.size;
+    if (site.reduction >= 0)
+      for (const Extent &extent : spec.stages[site.reduction].reduction)
+        reads *= extent.size;
+    for (const Extent &extent : spec.stages[s].domain)
+      points *= extent.size;
+    return reads > points;
+  }
+
+  // --- Placement
+  // --------------------------------------------------------------
+
+  /// Loops of nest `k` as its order says, outermost first.
+  static std::vector<int> orderOf(const Nest &nest) {
+    if (!nest.choice.order.empty())
+      return nest.choice.order;
+    std::vector<int> order(nest.loops.size());
+    for (size_t i = 0; i < order.size(); ++i)
+      order[i] = i;
+    return order;
+  }
+
+  /// Boxes of all stages that are computed for one iteration of nest `a`: its
+  /// loops up to `position` (in its order) stay at tile `at[loop]`. `fewer`:
+  /// for that many samples less than the bound.
+  std::vector<Box> regions(int a, int position, const std::vector<int64_t> &at,
+                           int reduction, int reductionPosition,
+                           int64_t reductionAt, int64_t fewer = 0) const {
+    const Nest &nest = group.nests[a];
+    const std::vector<int> order = orderOf(nest);
+    Box logical(nest.domain.size());
+    for (Interval &i : logical)
+      i = Interval::of(0, 0);
+    for (size_t p = 0; p < order.size(); ++p) {
+      const Loop &loop = nest.loops[order[p]];
+      if (nest.domain.empty())
+        break;
+      const int64_t tile =
+          nest.choice.tile.empty() ? 1 : nest.choice.tile[order[p]];
+      int64_t low = 0, high = loop.extent.size - 1;
+      if (loop.extent.isSamples && static_cast<int>(p) > position)
+        high = std::max<int64_t>(high - fewer, 0);
+      if (static_cast<int>(p) <= position) {
+        low = std::min(at[order[p]] * tile, high);
+        high = std::min(low + tile - 1, high);
+      }
+      Interval &i = logical[loop.logical];
+      i.low += low * loop.divisor;
+      i.high += high * loop.divisor;
+    }
+    for (size_t d = 0; d < logical.size(); ++d)
+      logical[d].high = std::min(logical[d].high, nest.domain[d].size - 1);
+
+    std::vector<Box> boxes(spec.stages.size());
+    auto require = [&](unsigned s, const Box &box) {
+      if (boxes[s].empty()) {
+        boxes[s] = box;
+        return;
+      }
+      for (size_t d = 0; d < box.size(); ++d)
+        boxes[s][d] = unite(boxes[s][d], box[d]);
+    };
+    std::vector<bool> needed(spec.stages.size(), false);
+    if (nest.stage >= 0) {
+      require(nest.stage, logical);
+      needed[nest.stage] = true;
+    }
+    for (unsigned o : nest.outputs) {
+      require(spec.outputs[o].stage, logical);
+      needed[spec.outputs[o].stage] = true;
+    }
+    const int64_t samples = samplesBound(spec);
+    for (size_t s = spec.stages.size(); s-- > 0;) {
+      if (!needed[s])
+        continue;
+      const Stage &stage = spec.stages[s];
+      auto read = [&](const Expr &e, const Box &indices) {
+        RangeAnalysis ranges(indices, samples);
+        forEachLoad(e, [&](const Expr &load) {
+          if (load.source.kind != TensorRef::Kind::Stage ||
+              isStoredEarlier(load.source.index, load.source.result))
+            return;
+          const Stage &source = spec.stages[load.source.index];
+          Box box;
+          for (size_t d = 0; d < load.operands.size(); ++d) {
+            Interval i = ranges.range(*load.operands[d]);
+            const int64_t last = source.domain[d].size - 1;
+            if (!i.known)
+              i = Interval::of(0, last);
+            box.push_back(Interval::of(std::clamp<int64_t>(i.low, 0, last),
+                                       std::clamp<int64_t>(i.high, 0, last)));
+          }
+          require(load.source.index, box);
+          needed[load.source.index] = true;
+        });
+      };
+      for (const Result &result : stage.results) {
+        read(*result.init, boxes[s]);
+        if (!result.update)
+          continue;
+        Box all = boxes[s];
+        for (size_t r = 0; r < stage.reduction.size(); ++r) {
+          Interval i = Interval::of(0, stage.reduction[r].size - 1);
+          if (stage.reduction[r].isSamples)
+            i.high = std::max<int64_t>(i.high - fewer, 0);
+          if (static_cast<int>(s) == reduction &&
+              static_cast<int>(r) <= reductionPosition)
+            i = Interval::of(std::min(reductionAt, i.high),
+                             std::min(reductionAt, i.high));
+          all.push_back(i);
+        }
+        read(*result.update, all);
+      }
+    }
+    return boxes;
+  }
+
+  static int64_t volume(const Stage &stage, const Box &box) {
+    int64_t bytes = 0;
+    for (const Result &result : stage.results)
+      bytes += result.type == ScalarType::I1 ? 1 : sizeOf(result.type);
+    for (const Interval &i : box)
+      bytes *= i.extent();
+    return bytes;
+  }
+
+  /// Chain of (nest, position) from the root to nest `k`.
+  std::vector<std::pair<int, int>> chainOf(int k) const {
+    std::vector<std::pair<int, int>> chain;
+    for (int n = k; group.nests[n].parent >= 0; n = group.nests[n].parent)
+      chain.insert(chain.begin(),
+                   {group.nests[n].parent, group.nests[n].position});
+    return chain;
+  }
+
+  void placeNest(int k, std::string &error) {
+    Nest &nest = group.nests[k];
+    const unsigned s = nest.stage;
+    // The innermost nest whose iteration contains all readers, and how deep in
+    // it.
+    int a = -1, limit = -1, inReduction = -1;
+    bool first = true;
+    for (const Reader &site : readers[s]) {
+      const int last = group.nests[site.nest].loops.size() - 1;
+      int siteLimit = last, siteNest = site.nest;
+      if (first) {
+        a = siteNest;
+        limit = siteLimit;
+        inReduction = site.reduction;
+        first = false;
+        continue;
+      }
+      if (siteNest == a) {
+        if (site.reduction != inReduction)
+          inReduction = -1;
+        continue;
+      }
+      inReduction = -1;
+      // Walk up until both meet.
+      auto up = [&](int n) {
+        std::vector<std::pair<int, int>> path = chainOf(n);
+        path.push_back({n, static_cast<int>(group.nests[n].loops.size()) - 1});
+        return path;
+      };
+      auto pathA = up(a), pathB = up(siteNest);
+      pathA.back().second = std::min(pathA.back().second, limit);
+      int meet = -1, meetLimit = -1;
+      for (size_t i = 0; i < std::min(pathA.size(), pathB.size()); ++i) {
+        if (pathA[i].first != pathB[i].first)
+          break;
+        meet = pathA[i].first;
+        meetLimit = std::min(pathA[i].second, pathB[i].second);
+        if (pathA[i].second != pathB[i].second)
+          break;
+      }
+      a = meet;
+      limit = meetLimit;
+      if (a < 0)
+        break;
+    }
+    auto atRoot = [&] {
+      nest.parent = nest.position = -1;
+      nest.parentReduction = -1;
+      setRegion(nest, fullBoxOf(spec.stages[s]));
+      scratch += volume(spec.stages[s], fullBoxOf(spec.stages[s]));
+      checkScratch(s, error);
+    };
+    // A parent at the root of everything has no loop to be computed at.
+    if (a < 0 || limit < 0)
+      return atRoot();
+
+    const Nest &parent = group.nests[a];
+    const std::vector<int> order = orderOf(parent);
+    std::vector<int64_t> at(parent.loops.size());
+    for (size_t l = 0; l < at.size(); ++l) {
+      const int64_t tiles =
+          (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
+          parent.choice.tile[l];
+      at[l] = (tiles - 1) / 2;
+    }
+    // Loops that the region moves with.
+    const int all = static_cast<int>(order.size()) - 1;
+    const Box base = regions(a, all, at, -1, -1, 0)[s];
+    int innermost = -1;
+    bool dependsOnSamples = false;
+    for (int p = 0; p <= all; ++p) {
+      const Loop &loop = parent.loops[order[p]];
+      const int64_t tile = parent.choice.tile[order[p]];
+      const int64_t tiles = (loop.extent.size + tile - 1) / tile;
+      if (tiles < 2)
+        continue;
+      std::vector<int64_t> next = at;
+      next[order[p]] =
+          at[order[p]] + 1 < tiles ? at[order[p]] + 1 : at[order[p]] - 1;
+      const Box moved = regions(a, all, next, -1, -1, 0)[s];
+      bool differs = false;
+      for (size_t d = 0; d < base.size(); ++d)
+        differs |= base[d].low != moved[d].low || base[d].high != moved[d].high;
+      if (differs)
+        innermost = p;
+    }
+    for (const Extent &extent : spec.stages[s].domain)
+      dependsOnSamples |= extent.isSamples && extent.size > 1;
+    // Scratch must have a constant size, whatever n is.
+    auto constantAt = [&](const Box &box, const Box &fewer) {
+      for (size_t d = 0; d < box.size(); ++d)
+        if (box[d].extent() != fewer[d].extent())
+          return false;
+      return true;
+    };
+    const Box whole = fullBoxOf(spec.stages[s]);
+    if (innermost < 0 && a == 0 && !dependsOnSamples &&
+        scratch + volume(spec.stages[s], whole) <= maxScratchBytes / 2)
+      return atRoot();
+
+    const int64_t room = maxScratchBytes - scratch;
+    int best = -1;
+    Box bestBox;
+    const int outermost = std::max(0, a == 0 ? firstPosition(parent) : 0);
+    for (int p = std::min(limit, std::max(innermost, outermost));
+         p >= outermost; --p) {
+      const Box box = regions(a, p, at, -1, -1, 0)[s];
+      if (!constantAt(box, regions(a, p, at, -1, -1, 0, 1)[s]))
+        continue;
+      const int64_t bytes = volume(spec.stages[s], box);
+      if (bytes > room || (best >= 0 && bytes > machine.l1Bytes * 2 / 3))
+        continue;
+      best = p;
+      bestBox = box;
+    }
+    if (best >= 0) {
+      nest.parent = a;
+      nest.position = best;
+      setRegion(nest, bestBox);
+      nest.uneven = isUneven(nest, bestBox);
+      scratch += volume(spec.stages[s], bestBox);
+      return;
+    }
+    // Inside a reduction's loops.
+    if (inReduction >= 0) {
+      const Stage &reducing = spec.stages[inReduction];
+      for (size_t r = 0; r < reducing.reduction.size(); ++r) {
+        const Box box = regions(a, limit, at, inReduction, r, 0)[s];
+        const int64_t bytes = volume(spec.stages[s], box);
+        if (!constantAt(box, regions(a, limit, at, inReduction, r, 0, 1)[s]) ||
+            bytes > room)
+          continue;
+        nest.parent = a;
+        nest.parentReduction = inReduction;
+        nest.position = r;
+        setRegion(nest, box);
+        nest.uneven = isUneven(nest, box);
+        scratch += bytes;
+        return;
+      }
+    }
+    error = "kernel '" + spec.name + "': stage '" + spec.stages[s].name +
+            "' does not fit into " + std::to_string(maxScratchBytes >> 10) +
+            " KiB of scratch";
+    nest.parent = a;
+    nest.position = 0;
+    setRegion(nest, whole);
+  }
+
+  /// Whether less than `box` is computed somewhere: in a tile that is shorter,
+  /// at a border, or wherever the parent's own region begins.
+  bool isUneven(const Nest &nest, const Box &box) const {
+    const Nest &parent = group.nests[nest.parent];
+    const size_t loops = parent.loops.size();
+    for (size_t l = 0; l < loops && parent.stage >= 0; ++l)
+      if (parent.region[l] < parent.loops[l].extent.size)
+        return true;
+    const bool reduced = nest.parentReduction >= 0;
+    const int position = reduced ? static_cast<int>(loops) - 1 : nest.position;
+    const int64_t steps =
+        reduced
+            ? spec.stages[nest.parentReduction].reduction[nest.position].size
+            : 1;
+    auto differs = [&](const std::vector<int64_t> &at, int64_t step) {
+      const Box other = regions(nest.parent, position, at, nest.parentReduction,
+                                reduced ? nest.position : -1, step)[nest.stage];
+      for (size_t d = 0; d < box.size(); ++d)
+        if (other[d].extent() != box[d].extent())
+          return true;
+      return false;
+    };
+    std::vector<int64_t> middle(loops), last(loops);
+    for (size_t l = 0; l < loops; ++l) {
+      last[l] = (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
+                    parent.choice.tile[l] -
+                1;
+      middle[l] = last[l] / 2;
+    }
+    for (int64_t step : {int64_t(0), steps - 1})
+      for (size_t l = 0; l < loops; ++l)
+        for (int64_t end : {int64_t(0), last[l]}) {
+          std::vector<int64_t> at = middle;
+          at[l] = end;
+          if (differs(at, step))
+            return true;
+        }
+    return differs(last, steps - 1) || differs(std::vector<int64_t>(loops), 0);
+  }
+
+  /// The outermost loop inside which scratch may live: behind the parallel
+  /// ones.
+  static int firstPosition(const Nest &nest) {
+    int p = 0;
+    const std::vector<int> order = orderOf(nest);
+    // One parallel loop at least, and not one of a single iteration.
+    while (p + 1 < static_cast<int>(order.size()) &&
+           nest.loops[order[p]].extent.size == 1)
+      ++p;
+    // Parallel loops are one loop: what it computes is for the last of them.
+    return std::max(p, nest.choice.parallelLoops - 1);
+  }
+
+  static Box fullBoxOf(const Stage &stage) {
+    Box box;
+    for (const Extent &extent : stage.domain)
+      box.push_back(Interval::of(0, extent.size - 1));
+    return box;
+  }
+
+  void checkScratch(unsigned s, std::string &error) {
+    bool samples = false;
+    for (const Extent &extent : spec.stages[s].domain)
+      samples |= extent.isSamples && extent.size > 1;
+    if (scratch > maxScratchBytes || samples)
+      error = "kernel '" + spec.name + "': stage '" + spec.stages[s].name +
+              "' needs scratch for all samples or more than " +
+              std::to_string(maxScratchBytes >> 10) + " KiB";
+  }
+
+  static void setRegion(Nest &nest, const Box &box) {
+    nest.region.clear();
+    for (const Interval &i : box)
+      nest.region.push_back(i.extent());
+    if (nest.region.empty())
+      nest.region.push_back(1);
+  }
+
+  // --- Parallel loops
+  // -----------------------------------------------------------
+
+  void chooseParallel(Nest &nest) const {
+    // A rough time for the whole group on one core.
+    double operations = 0, bytes = 0;
+    for (size_t s = 0; s < spec.stages.size(); ++s) {
+      if (group.place[s] == Place::Unused)
+        continue;
+      double points = 1, reduced = 1;
+      for (const Extent &extent : spec.stages[s].domain)
+        points *= extent.size;
+      for (const Extent &extent : spec.stages[s].reduction)
+        reduced *= extent.size;
+      for (const Result &result : spec.stages[s].results) {
+        operations += points * countOperations(*result.init);
+        if (result.update)
+          operations += points * reduced * countOperations(*result.update);
+      }
+    }
+    for (const Buffer &buffer : spec.inputs) {
+      double size = sizeOf(buffer.type);
+      for (const Extent &extent : buffer.shape)
+        size *= extent.size;
+      bytes += size;
+    }
+    nest.choice.parallelLoops = 0;
+    if (operations / 30e9 + bytes / 10e9 < 20e-6)
+      return;
+    const std::vector<int> order = nest.outerLoops();
+    int64_t tasks = 1;
+    for (size_t p = 0; p < order.size(); ++p) {
+      const int l = order[p];
+      const int64_t block = nest.choice.isBlocked() ? nest.choice.block[l] : 1;
+      const int64_t extent = (nest.tiles(l) + block - 1) / block;
+      // A fused loop with a tail would pay for the tail in every iteration.
+      if (p > 0 && nest.overhang(l) && tasks > 1)
+        break;
+      // Nor would Halide find a constant size for what each task keeps.
+      if (p > 0 && nest.loops[l].extent.isSamples &&
+          (!nest.reductions.empty() || hasScratch()))
+        break;
+      tasks *= extent;
+      nest.choice.parallelLoops = p + 1;
+      if (tasks >= 4 * machine.cores)
+        break;
+    }
+    if (tasks < 2)
+      nest.choice.parallelLoops = 0;
+  }
+};
+
+} // namespace
+
+Group planGroup(const KernelSpec &spec, const MachineModel &machine,
+                const std::vector<std::vector<int>> &storedBy, int number,
+                const std::vector<unsigned> &outputs,
+                const ScheduleChoice &choice, ChoiceQuery *query, size_t &nests,
+                ChoiceProblem &problem, std::string &error) {
+  std::set<unsigned> inlined;
+  for (;;) {
+    GroupPlanner planner(spec, machine, storedBy, number, inlined);
+    size_t counted = nests;
+    std::string failure;
+    ChoiceProblem found = problem;
+    Group group = planner.run(outputs, choice, query, counted, found, failure);
+    if (planner.homeless) {
+      inlined.insert(*planner.homeless);
+      continue;
+    }
+    nests = counted;
+    problem = found;
+    error = failure;
+    return group;
+  }
+}
+
+} // namespace fm::codegen
