@@ -85,16 +85,23 @@ FusionNode::Copy copyOf(linalg::GenericOp op) {
       count *= ShapedType::isDynamic(size) ? kSamplesGuess : size;
     return count;
   };
-  // A few operations without a function call or a computed read, on few tensors.
-  constexpr int limit = 4;
+  // A few operations without a computed read, on few tensors. What leaves the
+  // caches costs a store, a fetch of the line stored to, and a load: 12 bytes for
+  // an element, in which time a vector unit computes a sigmoid.
   constexpr int64_t many = 4096; // elements, for which a division is dearer than a load
+  constexpr int64_t outside = 1 << 21;
+  const int64_t size = elements(op.getResult(0));
+  const int limit = size >= outside ? 24 : 4;
   int cost = 0;
   for (Operation &inner : body.without_terminator()) {
-    if (isa<math::MathDialect>(inner.getDialect()) || isa<tensor::ExtractOp>(inner))
+    if (isa<tensor::ExtractOp>(inner) ||
+        (isa<math::MathDialect>(inner.getDialect()) && !isa<math::ExpOp>(inner)))
       return FusionNode::Copy::Never;
-    if (isa<arith::DivFOp>(inner) && elements(op.getResult(0)) > many)
-      return FusionNode::Copy::Never;
-    if (!isa<arith::ConstantOp>(inner))
+    if (isa<math::ExpOp>(inner))
+      cost += 12;
+    else if (isa<arith::DivFOp>(inner) && size > many)
+      cost += 5;
+    else if (!isa<arith::ConstantOp>(inner))
       ++cost;
   }
   int64_t large = llvm::count_if(op.getDpsInputs(), [&](Value input) {

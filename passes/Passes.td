@@ -27,6 +27,15 @@ def FmSimplify : Pass<"fm-simplify", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmScaleKernels : Pass<"fm-scale-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Factors of a 1x1 convolution's input move to its kernel";
+  let description = [{
+    Before and after: fm ops. `conv(x * g, w)` is `einsum(x, g * w)` where the kernel
+    is 1x1, `g` varies with sample and channel only, and the scaled kernels are
+    small beside `x`. Runs before differentiation. Rounds differently.
+  }];
+}
+
 def FmDifferentiate : Pass<"fm-differentiate", "::mlir::func::FuncOp"> {
   let summary = "Replaces fm.gradient by the adjoint computation";
   let description = [{

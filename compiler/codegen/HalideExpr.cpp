@@ -430,6 +430,9 @@ HExpr Translator::translate(const Expr &e, const Site &site, Memo &memo) {
     case Op::Tanh:
       value = mathTanh(operand(0));
       break;
+    case Op::Sigmoid:
+      value = mathSigmoid(operand(0));
+      break;
     case Op::Erf:
       value = mathErf(operand(0));
       break;

@@ -117,17 +117,43 @@ Expr mathLog(const Expr &x) {
                               select(bitsOf(x) == u32(0x7f800000), x, value))));
 }
 
-Expr mathTanh(const Expr &x) {
-  if (x.type().bits() == 64)
-    return libm("tanh", {x});
-  Expr a = fromBits(absBits(x));
-  Expr z = x * x;
-  Expr small = x + (x * z) * polynomial(z, {-0.3333332892f, 0.1333276776f,
-                                            -0.05385060911f, 0.02099575389f,
-                                            -0.006094641315f});
-  Expr large = f32(1.0f) - f32(2.0f) / (exp32(a + a) + f32(1.0f));
-  large = fromBits(bitsOf(large) | signBit(x));
-  return select(a < f32(0.625f), small, large);
+// The power of two is rounded to the nearest here: where it leaves the range of
+// normal numbers, the sum below is infinite, or 1. With exp(-x) = 2^n * exp(-r),
+// r = x + n * ln(2), and the polynomial within 1.2e-7 of exp(-r).
+Expr mathSigmoid(const Expr &argument) {
+  if (argument.type().bits() == 64)
+    return Expr(1.0) / (Expr(1.0) + libm("exp", {-argument}));
+  Expr x = select(f32(-89.0f) > argument, f32(-89.0f), argument);
+  x = select(f32(88.0f) < x, f32(88.0f), x);
+  const float magic = 12582912.0f + 127.0f;
+  Expr shifted = x * f32(-1.44269502f) + f32(magic);
+  Expr n = shifted - f32(magic);
+  Expr r = x + n * f32(0.693359375f);
+  r = r + n * f32(-2.12194440e-4f);
+  Expr value = polynomial(r, {1.0f, -1.0f, 0.4999908209f, -0.1666653603f,
+                              0.04190436751f, -0.008367273025f});
+  return f32(1.0f) / (value * fromBits(bitsOf(shifted) << u32(23)) + f32(1.0f));
+}
+
+// m / (m + 2) with m = exp(2x) - 1 = 2^n * (exp(2r) - 1) + (2^n - 1), which keeps
+// its digits near 0. Up to 24 the last difference is exact.
+Expr mathTanh(const Expr &argument) {
+  if (argument.type().bits() == 64)
+    return libm("tanh", {argument});
+  // Behind 9.02 f32 rounds to 1.
+  Expr x = select(f32(-9.02f) > argument, f32(-9.02f), argument);
+  x = select(f32(9.02f) < x, f32(9.02f), x);
+  const float magic = 12582912.0f + 127.0f;
+  Expr shifted = x * f32(2.88539004f) + f32(magic);
+  Expr n = shifted - f32(magic);
+  Expr r = x - n * f32(0.3466796875f);
+  r = r - n * f32(-1.06097220e-4f);
+  Expr power = fromBits(bitsOf(shifted) << u32(23));
+  Expr m = (r * polynomial(r, {2.0f, 2.0f, 1.33332039496f, 0.666663433632f,
+                               0.267813900233f, 0.0891755895207f})) *
+               power +
+           (power - f32(1.0f));
+  return m / (m + f32(2.0f));
 }
 
 Expr mathErf(const Expr &x) {

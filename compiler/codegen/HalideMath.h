@@ -1,6 +1,6 @@
 //===- HalideMath.h - Vectorised elementary functions ---------------------===//
 //
-// exp, log, tanh, erf and pow as Halide expressions that vectorise. In f32 they
+// exp, log, tanh, sigmoid, erf and pow as Halide expressions that vectorise. In f32 they
 // are polynomials with at most 4 ulp over all arguments, infinities, NaN and
 // denormals included; in f64 they call the C library's functions.
 //
@@ -15,6 +15,7 @@ namespace fm::codegen {
 Halide::Expr mathExp(const Halide::Expr &x);
 Halide::Expr mathLog(const Halide::Expr &x);
 Halide::Expr mathTanh(const Halide::Expr &x);
+Halide::Expr mathSigmoid(const Halide::Expr &x);
 Halide::Expr mathErf(const Halide::Expr &x);
 Halide::Expr mathPow(const Halide::Expr &x, const Halide::Expr &y);
 

@@ -294,6 +294,7 @@ bool isExpensive(const Expr &e) {
     case Op::Exp:
     case Op::Log:
     case Op::Tanh:
+    case Op::Sigmoid:
     case Op::Erf:
     case Op::Pow:
     case Op::Sqrt:
@@ -315,7 +316,7 @@ int64_t countOperations(const Expr &e) {
   std::unordered_set<const Expr *> done;
   walk(e, done, [&](const Expr &node) {
     if (node.op == Op::Exp || node.op == Op::Log || node.op == Op::Tanh ||
-        node.op == Op::Erf || node.op == Op::Pow)
+        node.op == Op::Sigmoid || node.op == Op::Erf || node.op == Op::Pow)
       count += 12;
     else if (!node.operands.empty() && node.op != Op::Load &&
              isFloat(node.type))

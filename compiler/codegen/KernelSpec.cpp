@@ -125,6 +125,8 @@ OpInfo infoOf(Op op) {
     return {"rsqrt", 1};
   case Op::Tanh:
     return {"tanh", 1};
+  case Op::Sigmoid:
+    return {"sigmoid", 1};
   case Op::Erf:
     return {"erf", 1};
   case Op::Floor:

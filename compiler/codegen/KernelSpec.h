@@ -56,7 +56,7 @@ enum class Op : uint8_t {
   Select,             ///< operands: condition (I1), value if true, if false
   Cast,               ///< to `type`; float to integer truncates
   // Unary, floating point (Neg and Abs also on integers).
-  Neg, Abs, Exp, Log, Sqrt, Rsqrt, Tanh, Erf, Floor, Ceil,
+  Neg, Abs, Exp, Log, Sqrt, Rsqrt, Tanh, Sigmoid, Erf, Floor, Ceil,
   Pow,                ///< binary
 };
 

@@ -139,6 +139,19 @@ std::optional<Op> comparison(arith::CmpFPredicate predicate) {
   }
 }
 
+/// x of 1 / (1 + exp(-x)), or null. Canonical forms move the
+/// constant of a sum to either side.
+ExprRef sigmoidOperand(Op op, const std::vector<ExprRef> &operands) {
+  auto isOne = [](const ExprRef &e) { return e->op == Op::Constant && isFloat(e->type) && e->floatValue == 1; };
+  if (op != Op::Div || !isOne(operands[0]) || operands[1]->op != Op::Add)
+    return nullptr;
+  const auto &sum = operands[1]->operands;
+  const ExprRef &power = isOne(sum[0]) ? sum[1] : sum[0];
+  if ((!isOne(sum[0]) && !isOne(sum[1])) || power->op != Op::Exp || power->operands[0]->op != Op::Neg)
+    return nullptr;
+  return power->operands[0]->operands[0];
+}
+
 class Translator {
 public:
   Translator(ir::KernelOp kernel, int64_t batch) : kernel(kernel), batch(batch) {}
@@ -363,7 +376,10 @@ private:
     Value result = op.getResult(0);
     ScalarType type = scalarTypeOf(result.getType());
     if (auto plain = plainOp(&op)) {
-      values[result] = make(*plain, type, std::move(operands));
+      if (ExprRef x = sigmoidOperand(*plain, operands))
+        values[result] = make(Op::Sigmoid, type, {x});
+      else
+        values[result] = make(*plain, type, std::move(operands));
     } else if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
       values[result] = makeConstant(constant.getValue());
     } else if (auto index = dyn_cast<linalg::IndexOp>(op)) {

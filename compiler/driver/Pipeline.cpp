@@ -39,10 +39,12 @@ static LogicalResult functionsLack(ModuleOp module, llvm::function_ref<bool(Oper
 
 static const Stage kStages[] = {
     {"entries", "fm-stage-entries", "entry functions; layers are primitives",
-     [](OpPassManager &manager, const CompilerOptions &) {
+     [](OpPassManager &manager, const CompilerOptions &options) {
        manager.addPass(passes::createFmBuildEntries());
        // Before differentiation, so that the adjoint of the simpler form is built.
        onFunctions(manager, passes::createFmSimplify());
+       if (!options.exact)
+         onFunctions(manager, passes::createFmScaleKernels());
      },
      [](ModuleOp module) {
        return functionsLack(module, [](Operation *op) { return isa<ir::LayerOpInterface>(op); }, "entries");

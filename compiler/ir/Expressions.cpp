@@ -96,7 +96,7 @@ TensorExpr tanh(TensorExpr a) { return make<TanhOp>(a, a.value); }
 TensorExpr erf(TensorExpr a) { return make<ErfOp>(a, a.value); }
 TensorExpr pow(TensorExpr a, TensorExpr b) { return make<PowOp>(a, a.value, b.value); }
 TensorExpr maximum(TensorExpr a, TensorExpr b) { return make<MaximumOp>(a, a.value, b.value); }
-TensorExpr sigmoid(TensorExpr a) { return 1.0 / (1.0 + exp(-a)); }
+TensorExpr sigmoid(TensorExpr a) { return make<SigmoidOp>(a, a.value); }
 
 // The tanh form is that of Hendrycks and Gimpel, arXiv:1606.08415, section 2.
 static constexpr double kSqrt2OverPi = 0.7978845608028654;
@@ -170,6 +170,10 @@ ScalarExpr ScalarExpr::log() const { return scalar<math::LogOp>(*this, value); }
 ScalarExpr ScalarExpr::sqrt() const { return scalar<math::SqrtOp>(*this, value); }
 ScalarExpr ScalarExpr::rsqrt() const { return scalar<math::RsqrtOp>(*this, value); }
 ScalarExpr ScalarExpr::tanh() const { return scalar<math::TanhOp>(*this, value); }
+ScalarExpr ScalarExpr::sigmoid() const {
+  const ScalarExpr one = constant(1);
+  return one / (one + (-*this).exp());
+}
 ScalarExpr ScalarExpr::erf() const { return scalar<math::ErfOp>(*this, value); }
 ScalarExpr ScalarExpr::pow(ScalarExpr e) const {
   return scalar<math::PowFOp>(*this, value, e.value);

@@ -97,6 +97,8 @@ public:
   ScalarExpr sqrt() const;
   ScalarExpr rsqrt() const;
   ScalarExpr tanh() const;
+  /// 1 / (1 + exp(-x)); kernels know the formula (TranslateKernel.cpp).
+  ScalarExpr sigmoid() const;
   ScalarExpr erf() const;
   ScalarExpr pow(ScalarExpr exponent) const;
   ScalarExpr maximum(ScalarExpr other) const;

@@ -167,8 +167,8 @@ def Fm_LeakyReluOp : Fm_ComposedOp<"leaky_relu", "x where x > 0, else slope * x 
   [{ select(a > 0.0, a, a * getSlope().convertToDouble()) }],
   [{ select(a > 0.0, dy, dy * getSlope().convertToDouble()) }]>;
 // Where exp(-x) overflows, 1 / inf is the 0 that it should be.
-def Fm_SigmoidOp : Fm_ComposedOp<"sigmoid", "1 / (1 + exp(-x))", Unary, UnarySignature,
-  [{ 1.0 / (1.0 + exp(-a)) }], [{ dy * y * (1.0 - y) }]>;
+def Fm_SigmoidOp : Fm_PrimitiveOp<"sigmoid", "1 / (1 + exp(-x))", Unary, UnarySignature,
+  [{ a.sigmoid() }], [{ dy * y * (1.0 - y) }], "activation">;
 def Fm_SiluOp : Fm_ComposedOp<"silu", "x * sigmoid(x), also called swish", Unary, UnarySignature,
   [{ a * sigmoid(a) }], [{ dy * sigmoid(a) * (1.0 + a * (1.0 - sigmoid(a))) }]>;
 // Hendrycks and Gimpel, arXiv:1606.08415; d = Phi(x) + x * phi(x).

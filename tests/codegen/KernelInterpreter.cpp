@@ -229,6 +229,8 @@ private:
       return real(1 / std::sqrt(v(0).f));
     case Op::Tanh:
       return real(std::tanh(v(0).f));
+    case Op::Sigmoid:
+      return real(1 / (1 + std::exp(-v(0).f)));
     case Op::Erf:
       return real(std::erf(v(0).f));
     case Op::Floor:
