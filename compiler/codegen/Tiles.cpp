@@ -522,9 +522,10 @@ private:
     double tasks = 1;
     for (size_t l = 0; l < loops; ++l)
       tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
-    const bool few = tasks < machine.cores ||
-                     (choice.isBlocked() && tasks < 2 * machine.cores);
-    const double wait = few ? 0.5 : tasks < 4 * machine.cores ? 0.05 : 0;
+    // The last round of tasks leaves some of the cores without one.
+    const double rounds = std::ceil(tasks / machine.cores);
+    const double idle = rounds * machine.cores / tasks - 1;
+    const double wait = 0.5 * idle + (tasks < 4 * machine.cores ? 0.05 : 0);
     return cycles * (1 + wait * std::clamp((cycles - 5e4) / 5e4, 0., 1.));
   }
 
