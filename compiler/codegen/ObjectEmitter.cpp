@@ -152,6 +152,11 @@ std::string ObjectEmitter::link(const std::vector<CompiledKernel> &kernels,
     if (!impl->target.features.empty())
       function.addFnAttr("target-features", impl->target.features);
   }
+  // Kernels come optimised; the steps are calls in a row. The naive kernels of
+  // addModule() profit from being seen beside them.
+  const int level = impl->target.optLevel;
+  if (!impl->unoptimised)
+    optimise(module, *impl->machine, std::min(level, 1), false);
   std::string error = impl->addKernels(kernels, jobs);
   if (!error.empty())
     return error;
@@ -167,11 +172,8 @@ std::string ObjectEmitter::link(const std::vector<CompiledKernel> &kernels,
   llvm::raw_string_ostream stream(problems);
   if (llvm::verifyModule(module, &stream))
     return "internal error: " + problems;
-  // Kernels are optimised already; the steps are calls in a row.
   if (impl->unoptimised)
-    optimise(module, *impl->machine, std::min(impl->target.optLevel, 2), true);
-  else
-    optimise(module, *impl->machine, std::min(impl->target.optLevel, 1), false);
+    optimise(module, *impl->machine, std::min(level, 2), true);
   return impl->checkUndefined();
 }
 
