@@ -439,6 +439,19 @@ private:
     blockedOperands.emplace_back(widest * results, strides);
   }
 
+  /// Where a tile wants halves of lines, all of them are fetched at once for one
+  /// tile and none for the next. Some 16 fetches at a time a core has buffers
+  /// for; the factor says what more of them cost.
+  static double burstsOf(const std::vector<TrafficOperand> &operands,
+                         const std::vector<int64_t> &unit) {
+    double lines = 0, waste = 0;
+    for (const TrafficOperand &operand : operands) {
+      lines += operand.footprint(unit) / 64;
+      waste += (operand.wholeLines(unit) - 1) / operands.size();
+    }
+    return 1 + 0.3 * waste * std::clamp((lines - 16) / 16, 0., 1.);
+  }
+
   /// Cycles of the whole nest with this tile and these blocks; at `bound` it
   /// may stop counting and return that.
   double cyclesOf(const Candidate &tile, const NestChoice &choice,
@@ -506,9 +519,12 @@ private:
     for (const TrafficLoop &loop : order)
       if (loop.dimension < static_cast<int>(loops))
         tileOrder.push_back(loop);
-    for (const auto *list : {&epilogueOperands, &writtenOperands})
-      beyondL2 += trafficInto(machine.l2Bytes * 0.3, *list, tileOrder, unit,
-                              machine.l3BytesPerRun);
+    for (const auto *list : {&epilogueOperands, &writtenOperands}) {
+      Traffic traffic = trafficInto(machine.l2Bytes * 0.3, *list, tileOrder,
+                                    unit, machine.l3BytesPerRun);
+      traffic.bytes *= burstsOf(*list, unit);
+      beyondL2 += traffic;
+    }
     // Long streams arrive in time; the starts of short ones are waited for.
     const double fromL3 = beyondL2.bytes / machine.l3BytesPerCycle;
     const double waits = beyondL2.starts / machine.l3BytesPerCycle;

@@ -2,6 +2,7 @@
 #include "compiler/codegen/Traffic.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 
@@ -54,6 +55,11 @@ int64_t TrafficOperand::run(const std::vector<int64_t> &extents) const {
 
 double TrafficOperand::runBytes(const std::vector<int64_t> &extents) const {
   return std::max<double>(lineBytes, run(extents) * bytes);
+}
+
+double TrafficOperand::wholeLines(const std::vector<int64_t> &unit) const {
+  const double wanted = run(unit) * bytes;
+  return std::ceil(wanted / lineBytes) * lineBytes / wanted;
 }
 
 double TrafficOperand::streamBytes(const std::vector<TrafficLoop> &loops,

@@ -44,4 +44,13 @@ TEST(Traffic, Streams) {
             28 * 240 * 4);
 }
 
+// A tile of 3 rows and 8, 16 or 24 columns of f32: half a line, one, one and a
+// half of each row.
+TEST(Traffic, PartsOfLines) {
+  const TrafficOperand matrix(4, {100, 1});
+  EXPECT_DOUBLE_EQ(matrix.wholeLines({3, 8}), 2.0);
+  EXPECT_DOUBLE_EQ(matrix.wholeLines({3, 16}), 1.0);
+  EXPECT_DOUBLE_EQ(matrix.wholeLines({3, 24}), 4.0 / 3);
+}
+
 } // namespace
