@@ -55,11 +55,10 @@ struct ScaleKernel : OpRewritePattern<ir::ConvOp> {
       return failure();
     auto formula = [&](Value value) { return ir::TensorExpr(rewriter, product.getLoc(), value); };
     auto typeOf = [&](ArrayRef<int64_t> sizes) { return RankedTensorType::get(sizes, type.getElementType()); };
-    const SmallVector<int64_t> column = {shape[3], 1};
-    SmallVector<int64_t> columns = column;
+    SmallVector<int64_t> column = {shape[3], 1};
     if (perSample)
-      columns.insert(columns.begin(), ShapedType::kDynamic);
-    ir::TensorExpr scaled = formula(factor).reshape(typeOf(columns)) *
+      column.insert(column.begin(), ShapedType::kDynamic);
+    ir::TensorExpr scaled = formula(factor).reshape(typeOf(column)) *
                             formula(op.getW()).reshape(typeOf({inputs, outputs}));
     rewriter.replaceOpWithNewOp<ir::EinsumOp>(op, x, scaled,
                                               perSample ? "nhwi,nio->nhwo" : "nhwi,io->nhwo");
