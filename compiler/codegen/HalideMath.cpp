@@ -136,7 +136,8 @@ Expr mathSigmoid(const Expr &argument) {
 }
 
 // m / (m + 2) with m = exp(2x) - 1 = 2^n * (exp(2r) - 1) + (2^n - 1), which keeps
-// its digits near 0. Up to 24 the last difference is exact.
+// its digits near 0. Up to 24 the last difference is exact. A sum of zeros is
+// positive: -0 gets its sign back.
 Expr mathTanh(const Expr &argument) {
   if (argument.type().bits() == 64)
     return libm("tanh", {argument});
@@ -153,7 +154,7 @@ Expr mathTanh(const Expr &argument) {
                                0.267813900233f, 0.0891755895207f})) *
                power +
            (power - f32(1.0f));
-  return m / (m + f32(2.0f));
+  return fromBits(bitsOf(m / (m + f32(2.0f))) | signBit(argument));
 }
 
 Expr mathErf(const Expr &x) {

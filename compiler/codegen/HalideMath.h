@@ -1,8 +1,10 @@
 //===- HalideMath.h - Vectorised elementary functions ---------------------===//
 //
-// exp, log, tanh, sigmoid, erf and pow as Halide expressions that vectorise. In f32 they
-// are polynomials with at most 4 ulp over all arguments, infinities, NaN and
-// denormals included; in f64 they call the C library's functions.
+// exp, log, tanh, sigmoid, erf and pow as Halide expressions that vectorise. In
+// f32 they are made of polynomials, with at most 4 ulp over all arguments,
+// infinities, NaN and denormals included (results of exp and sigmoid that would
+// be denormal may be zero, as in a step); in f64 they call the C library's
+// functions.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_HALIDEMATH_H

@@ -58,7 +58,10 @@ double TrafficOperand::runBytes(const std::vector<int64_t> &extents) const {
 }
 
 double TrafficOperand::wholeLines(const std::vector<int64_t> &unit) const {
-  const double wanted = run(unit) * bytes;
+  const int64_t elements = run(unit);
+  if (elements == 1)
+    return 1;
+  const double wanted = elements * bytes;
   return std::ceil(wanted / lineBytes) * lineBytes / wanted;
 }
 

@@ -33,7 +33,7 @@ public:
   /// Bytes of each piece without gaps.
   double runBytes(const std::vector<int64_t> &extents) const;
   /// Bytes of the lines that one execution of the code inside of all loops
-  /// touches, over the bytes that it wants of them.
+  /// touches, over the bytes that it wants of them; 1 for single elements.
   double wholeLines(const std::vector<int64_t> &unit) const;
   /// Bytes that are walked through in one go, without a gap from each execution
   /// of the code inside of all loops to the next.

@@ -51,6 +51,9 @@ TEST(Traffic, PartsOfLines) {
   EXPECT_DOUBLE_EQ(matrix.wholeLines({3, 8}), 2.0);
   EXPECT_DOUBLE_EQ(matrix.wholeLines({3, 16}), 1.0);
   EXPECT_DOUBLE_EQ(matrix.wholeLines({3, 24}), 4.0 / 3);
+  // A learning rate, a number a row: they stay in registers or a cache.
+  EXPECT_DOUBLE_EQ(TrafficOperand(4, {0, 0}).wholeLines({3, 8}), 1.0);
+  EXPECT_DOUBLE_EQ(TrafficOperand(4, {100, 0}).wholeLines({3, 8}), 1.0);
 }
 
 } // namespace
