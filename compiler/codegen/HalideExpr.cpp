@@ -95,12 +95,7 @@ bool Translator::isNarrow(const Expr &e, unsigned stage) {
 
 HExpr Translator::stored(const ExprRef &e, const Site &site) {
   Memo memo;
-  HExpr value = translate(*e, site, memo);
-  // Halide leaves only floats alone in its strict mode; results of comparisons
-  // of floats need the same.
-  if (!value.type().is_float())
-    value = Halide::strict_float(value);
-  return Halide::cast(halideStorageType(e->type), value);
+  return Halide::cast(halideStorageType(e->type), translate(*e, site, memo));
 }
 
 HExpr Translator::physical(const PhysicalDim &dim, const HExpr &logical) {

@@ -18,10 +18,19 @@
 
 #include "compiler/codegen/HalideExpr.h"
 #include "compiler/codegen/HalideInPlace.h"
+#include "compiler/codegen/HalideStrict.h"
 #include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/SplitReductions.h"
 #include "compiler/codegen/Strides.h"
 #include "compiler/codegen/TuneFile.h"
+
+/// Stands in for libHalide's function of this name: the dynamic linker prefers
+/// the program's. Halide's LLVM 14 would optimise every kernel, and with it the
+/// part of Halide's runtime that it links to each, for LLVM 19 to do it again.
+/// Where it is not preferred, compiling takes a quarter longer.
+extern "C" void fmKeepUnoptimised(void *)
+    asm("_ZN6Halide8Internal12CodeGen_LLVM15optimize_moduleEv");
+void fmKeepUnoptimised(void *) {}
 
 namespace fm::codegen {
 
@@ -81,6 +90,8 @@ public:
   }
 
   std::vector<KernelArgument> arguments;
+  /// As in CompiledKernel.
+  std::vector<std::pair<std::string, std::string>> shared;
   /// Funcs whose values of one point must all be computed before any is stored.
   std::vector<std::string> storedTogether;
 
@@ -219,8 +230,10 @@ private:
   }
 
   static void define(Func &func, const std::vector<Var> &vars,
-                     const std::vector<HExpr> &values) {
+                     std::vector<HExpr> values) {
     const std::vector<Var> arguments(vars.rbegin(), vars.rend());
+    for (HExpr &value : values)
+      value = hideFloats(value);
     if (values.size() == 1)
       func(arguments) = values[0];
     else
@@ -264,8 +277,6 @@ private:
       site.stage = output.stage;
       HExpr value = translator.read(output.stage, output.result, site.index,
                                     site.raw, site);
-      if (!value.type().is_float())
-        value = Halide::strict_float(value);
       values.push_back(
           Halide::cast(halideStorageType(output.buffer.type), value));
     }
@@ -644,7 +655,11 @@ private:
       bool inPlace = false;
       for (size_t i = 0; i < nest.outputs.size(); ++i) {
         const Output &output = spec.outputs[nest.outputs[i]];
-        inPlace |= output.inPlace >= 0;
+        if (output.inPlace >= 0) {
+          inPlace = true;
+          shared.emplace_back(inputs[output.inPlace].name(),
+                              buffers[i].name());
+        }
         KernelArgument argument{
             static_cast<unsigned>(spec.inputs.size() + nest.outputs[i]),
             output.buffer.type,
@@ -701,12 +716,14 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   Builder builder(spec, plan);
   Halide::Pipeline pipeline = builder.build();
   kernel.arguments = builder.arguments;
+  kernel.shared = builder.shared;
   if (!builder.storedTogether.empty())
     pipeline.add_custom_lowering_pass(
         new LoadsBeforeStores(builder.storedTogether));
+  pipeline.add_custom_lowering_pass(new RestoreFloats);
   std::string name = target.halideTarget +
                      "-no_runtime-no_bounds_query-user_context-"
-                     "strict_float-disable_llvm_loop_opt";
+                     "disable_llvm_loop_opt";
   if (!target.asserts)
     name += "-no_asserts";
   const Halide::Target halideTarget(name);
@@ -748,8 +765,6 @@ CompiledKernel compileInThisProcess(const KernelSpec &given,
   kernel.name = given.name;
   kernel.function = given.name + "_body";
   kernel.pointers = given.inputs.size() + given.outputs.size();
-  for (const Output &output : given.outputs)
-    kernel.mayAlias |= output.inPlace >= 0;
   kernel.error = verify(given);
   if (!kernel.error.empty()) {
     kernel.error = "kernel '" + given.name + "': " + kernel.error;

@@ -40,12 +40,14 @@ struct CompiledKernel {
   std::string name; ///< KernelSpec::name
   std::string
       function; ///< `i32 (ptr context, i32 n, ptr buffer...)` in `bitcode`
-  std::string bitcode; ///< LLVM 14
+  std::string bitcode; ///< LLVM 14, not optimised
   unsigned pointers = 0;
   std::vector<KernelArgument> arguments;
-  bool mayAlias = false; ///< an output lies in an input's memory
-  std::string schedule;  ///< what was chosen, for people
-  std::string error;     ///< not empty: nothing else is valid
+  /// Each input whose memory an output takes, and that output, by their names
+  /// in Halide's alias information, which holds that all buffers are disjoint.
+  std::vector<std::pair<std::string, std::string>> shared;
+  std::string schedule; ///< what was chosen, for people
+  std::string error;    ///< not empty: nothing else is valid
   /// A copy into another order: made by LLVM 19 alone, `bitcode` is empty.
   std::shared_ptr<const KernelSpec> copy;
 };

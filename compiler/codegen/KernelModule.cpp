@@ -8,11 +8,14 @@
 
 #include "compiler/codegen/CopyKernel.h"
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
+#include "llvm/Linker/Linker.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -147,6 +150,69 @@ void claimNoAlignment(llvm::Instruction &instruction) {
                                       elementOf(type).value()));
 }
 
+/// The name under which Halide's alias information knows the memory that an
+/// instruction reads or writes: of the type below the root.
+llvm::StringRef bufferOf(const llvm::Instruction &instruction) {
+  auto nodeAt = [](const llvm::MDNode *node, unsigned i) {
+    return node && node->getNumOperands() > i
+               ? llvm::dyn_cast<llvm::MDNode>(node->getOperand(i))
+               : nullptr;
+  };
+  llvm::StringRef name;
+  const llvm::MDNode *type =
+      nodeAt(instruction.getMetadata(llvm::LLVMContext::MD_tbaa), 0);
+  while (const llvm::MDNode *parent = nodeAt(type, 1)) {
+    if (auto *text = llvm::dyn_cast<llvm::MDString>(type->getOperand(0)))
+      name = text->getString();
+    type = parent;
+  }
+  return name;
+}
+
+/// Alias information for the inputs whose memory outputs take: that of the
+/// output as a whole, to whose parts Halide gives types below that.
+llvm::StringMap<llvm::MDNode *> sharedTags(const CompiledKernel &kernel,
+                                           llvm::LLVMContext &context) {
+  llvm::StringMap<llvm::MDNode *> tags;
+  llvm::MDBuilder builder(context);
+  for (const auto &[input, output] : kernel.shared) {
+    llvm::MDNode *type = builder.createTBAAScalarTypeNode(
+        output, builder.createTBAARoot("Halide buffer"));
+    tags[input] = builder.createTBAAStructTagNode(type, type, 0);
+  }
+  return tags;
+}
+
+/// Halide's module holds a piece of its runtime as well: what the kernel uses of
+/// it comes along.
+std::unique_ptr<llvm::Module> parseKernel(const CompiledKernel &kernel,
+                                          llvm::LLVMContext &context,
+                                          std::string &error) {
+  auto parsed = llvm::getLazyBitcodeModule(
+      llvm::MemoryBufferRef(kernel.bitcode, kernel.name), context);
+  if (!parsed) {
+    error = llvm::toString(parsed.takeError());
+    return nullptr;
+  }
+  const llvm::Function *body = (*parsed)->getFunction(kernel.function);
+  if (!body || body->isDeclaration()) {
+    error = "no function in its bitcode";
+    return nullptr;
+  }
+  auto module = std::make_unique<llvm::Module>(kernel.name, context);
+  module->setTargetTriple((*parsed)->getTargetTriple());
+  module->setDataLayout((*parsed)->getDataLayout());
+  llvm::Function::Create(body->getFunctionType(),
+                         llvm::GlobalValue::ExternalLinkage, kernel.function,
+                         *module);
+  if (llvm::Linker::linkModules(*module, std::move(*parsed),
+                                llvm::Linker::LinkOnlyNeeded)) {
+    error = "cannot be taken out of its bitcode";
+    return nullptr;
+  }
+  return module;
+}
+
 /// Calls of Halide's error functions, in kernels with checks, become -1.
 void defineErrorFunctions(llvm::Module &module) {
   for (llvm::Function &function : module) {
@@ -219,11 +285,10 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
     module = std::make_unique<llvm::Module>(kernel.name, context);
     emitCopy(*asCopy(*kernel.copy), kernel.name, target.machine, *module);
   } else {
-    auto parsed = llvm::parseBitcodeFile(
-        llvm::MemoryBufferRef(kernel.bitcode, kernel.name), context);
-    if (!parsed)
-      return fail(llvm::toString(parsed.takeError()));
-    module = std::move(*parsed);
+    std::string problem;
+    module = parseKernel(kernel, context, problem);
+    if (!module)
+      return fail(problem);
   }
   std::unique_ptr<llvm::TargetMachine> machine = makeTargetMachine(target);
   if (!machine)
@@ -235,8 +300,6 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   module->setDataLayout(machine->createDataLayout());
 
   llvm::Function *body = module->getFunction(kernel.function);
-  if (!kernel.copy && (!body || body->isDeclaration()))
-    return fail("no function in its bitcode");
   if (llvm::Function *parallel = module->getFunction("halide_do_par_for"))
     parallel->setName("fm_parallel_for");
   defineErrorFunctions(*module);
@@ -246,6 +309,7 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   for (llvm::GlobalValue &value : module->global_values())
     if (!value.isDeclaration() && value.getName() != kernel.name)
       value.setLinkage(llvm::GlobalValue::InternalLinkage);
+  const llvm::StringMap<llvm::MDNode *> tags = sharedTags(kernel, context);
   for (llvm::Function &function : *module) {
     if (function.isDeclaration())
       continue;
@@ -269,9 +333,8 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
           instruction.setFastMathFlags(flags);
         }
         claimNoAlignment(instruction);
-        // Halide's alias information holds that buffers are disjoint.
-        if (kernel.mayAlias)
-          instruction.setMetadata(llvm::LLVMContext::MD_tbaa, nullptr);
+        if (auto tag = tags.find(bufferOf(instruction)); tag != tags.end())
+          instruction.setMetadata(llvm::LLVMContext::MD_tbaa, tag->second);
       }
   }
   std::string problems;

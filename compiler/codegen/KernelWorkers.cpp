@@ -62,7 +62,11 @@ std::string serialise(const CompiledKernel &kernel) {
                                &kernel.schedule, &kernel.error})
     w.text(*s);
   w.number(kernel.pointers);
-  w.number(kernel.mayAlias);
+  w.number(kernel.shared.size());
+  for (const auto &[input, output] : kernel.shared) {
+    w.text(input);
+    w.text(output);
+  }
   w.number(kernel.arguments.size());
   for (const KernelArgument &argument : kernel.arguments) {
     w.number(argument.pointer);
@@ -85,7 +89,11 @@ bool deserialise(const std::string &bytes, CompiledKernel &kernel) {
                          &kernel.schedule, &kernel.error})
     *s = r.text();
   kernel.pointers = r.number();
-  kernel.mayAlias = r.number();
+  kernel.shared.resize(r.good ? r.number() : 0);
+  for (auto &[input, output] : kernel.shared) {
+    input = r.text();
+    output = r.text();
+  }
   kernel.arguments.resize(r.good ? r.number() : 0);
   for (KernelArgument &argument : kernel.arguments) {
     argument.pointer = r.number();

@@ -1,8 +1,8 @@
 //===- ObjectEmitter.h - One optimised object from kernels and steps ------===//
 //
-// Links the kernels' bitcode with a module of step functions, hides everything
-// but the listed symbols, optimises for the target CPU and writes machine code
-// to memory. Each emitter has its own LLVMContext: several may run at once.
+// Optimises the kernels' bitcode and a module of step functions for the target
+// CPU, links them, hides everything but the listed symbols and writes machine
+// code to memory. Each emitter has its own LLVMContext: several may run at once.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_OBJECTEMITTER_H
@@ -42,15 +42,15 @@ public:
   /// module is then optimised as a compiler does with C.
   std::string addModule(std::unique_ptr<llvm::Module> kernels);
 
-  /// Optimises every kernel by itself (on `jobs` threads, 0: one per core),
-  /// links, checks that undefined symbols are functions of libc and libm or
-  /// `fm_*`, and optimises the whole. `publicSymbols` stay visible.
-  /// An error message, or "".
+  /// Optimises the steps and every kernel by itself (on `jobs` threads, 0: one
+  /// per core) and checks that undefined symbols are functions of libc and libm
+  /// or `fm_*`. `publicSymbols` stay visible. An error message, or "".
   std::string link(const std::vector<CompiledKernel> &kernels,
                    const std::vector<std::string> &publicSymbols,
                    unsigned jobs = 0);
 
-  /// After link(). Appends to `out`; an error message, or "".
+  /// After link(), with as many threads. Text comes first, if more than one kind
+  /// is wanted. Appends to `out`; an error message, or "".
   std::string emit(EmitKind kind, std::string &out);
 
 private:

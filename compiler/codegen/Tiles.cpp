@@ -261,7 +261,7 @@ private:
       return std::numeric_limits<double>::infinity();
     const int64_t accumulators = vectors * results;
     double loads = 0, gathers = 0, conflicts = 0;
-    int64_t live = 0;
+    int64_t live = 0, gathered = 0;
     for (const Access &access : accesses) {
       int64_t count = 1;
       for (size_t l = 0; l < loops; ++l)
@@ -273,8 +273,10 @@ private:
       for (size_t l = 0; l < loops; ++l)
         if (static_cast<int>(l) != v && access.strides[l] != irregular)
           conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 2);
-      if (!contiguous && !invariant)
+      if (!contiguous && !invariant) {
         gathers += double(count) * lanes;
+        gathered = std::max(gathered, count);
+      }
       // A tail in the vector loop of the application's memory is gathered.
       if (contiguous && access.external && extents[v] % tile[v] != 0)
         gathers += double(count) * lanes * 0.5 * tile[v] /
@@ -282,8 +284,9 @@ private:
       if (contiguous)
         live = std::max(live, count);
     }
-    // A gather is some forty instructions: no large tiles of those.
-    if (gathers > 0 && vectors > 12)
+    // A gather is some forty instructions, and as many again at a loop's end: no
+    // large tiles of those, and none worth its code where little is to be done.
+    if (gathers > 0 && (vectors > 12 || (gathered > 2 && points() < 1e5)))
       return std::numeric_limits<double>::infinity();
     const int64_t registers = machine.vectorRegisters;
     if (accumulators + std::min<int64_t>(live, 4) + 1 > registers)

@@ -5,9 +5,14 @@
 // several jobs, messages for descriptions that are wrong.
 //
 //===----------------------------------------------------------------------===//
+#include <cstring>
+#include <elf.h>
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "compiler/codegen/HalideKernel.h"
+#include "compiler/codegen/LinkObjects.h"
 #include "compiler/codegen/ObjectEmitter.h"
 #include "tests/codegen/KernelBuilder.h"
 #include "tests/codegen/KernelHarness.h"
@@ -115,6 +120,63 @@ TEST(Object, HidesAndChecksSymbols) {
       "");
   EXPECT_EQ(wrong.link({}, {"run"}),
             "internal error: generated code calls 'unknown' in 'run'");
+}
+
+/// Names of an ELF object's symbols that others see: defined, undefined.
+std::pair<std::set<std::string>, std::set<std::string>>
+globalSymbols(const std::string &object) {
+  std::set<std::string> defined, undefined;
+  auto at = [&]<typename T>(size_t offset, T) {
+    T value;
+    std::memcpy(&value, object.data() + offset, sizeof value);
+    return value;
+  };
+  const auto file = at(0, Elf64_Ehdr());
+  for (size_t s = 0; s < file.e_shnum; ++s) {
+    const auto table = at(file.e_shoff + s * sizeof(Elf64_Shdr), Elf64_Shdr());
+    if (table.sh_type != SHT_SYMTAB)
+      continue;
+    const auto names = at(
+        file.e_shoff + table.sh_link * sizeof(Elf64_Shdr), Elf64_Shdr());
+    for (size_t i = 1; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+      const auto symbol =
+          at(table.sh_offset + i * sizeof(Elf64_Sym), Elf64_Sym());
+      if (ELF64_ST_BIND(symbol.st_info) != STB_LOCAL)
+        (symbol.st_shndx == SHN_UNDEF ? undefined : defined)
+            .insert(&object[names.sh_offset + symbol.st_name]);
+    }
+  }
+  return {defined, undefined};
+}
+
+TEST(Object, ShowsItsPublicSymbolsOnly) {
+  const TargetSpec target = testTarget(false);
+  auto kernels = compileKernels({scale("a", 64), scale("b", 48)}, target);
+  ObjectEmitter emitter(target);
+  ASSERT_EQ(emitter.setModule(
+                "declare i32 @a(ptr, i64, ptr, ptr)\n"
+                "declare i32 @b(ptr, i64, ptr, ptr)\n"
+                "define i32 @helper(ptr %c, i64 %n, ptr %x, ptr %y) noinline {\n"
+                "  %r = call i32 @a(ptr %c, i64 %n, ptr %x, ptr %y)\n"
+                "  ret i32 %r\n}\n"
+                "define i32 @run(ptr %c, i64 %n, ptr %x, ptr %y) {\n"
+                "  %r = call i32 @helper(ptr %c, i64 %n, ptr %x, ptr %y)\n"
+                "  %s = call i32 @b(ptr %c, i64 %n, ptr %x, ptr %y)\n"
+                "  ret i32 %s\n}\n"),
+            "");
+  ASSERT_EQ(emitter.link(kernels, {"run"}), "");
+  std::string object;
+  ASSERT_EQ(emitter.emit(EmitKind::Object, object), "");
+  const auto [defined, undefined] = globalSymbols(object);
+  EXPECT_EQ(defined, (std::set<std::string>{"run"}));
+  EXPECT_EQ(undefined, (std::set<std::string>{"fm_parallel_for"}));
+}
+
+TEST(Object, SaysWhatDoesNotLink) {
+  std::string out;
+  const std::string error = linkObjects({"no object"}, {}, out);
+  EXPECT_EQ(error.find("internal error: objects do not link: "), 0u) << error;
+  EXPECT_EQ(out, "");
 }
 
 TEST(Spec, IsVerified) {
