@@ -46,6 +46,16 @@ def FmDifferentiate : Pass<"fm-differentiate", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmRowMoments : Pass<"fm-row-moments", "::mlir::func::FuncOp"> {
+  let summary = "Mean and variance of batch normalisation in one pass";
+  let description = [{
+    Before: composites, differentiated. After: `fm.normalize` over all dimensions but
+    the last is primitives, if the last of those has 16 to 128 elements: moments of
+    each row, shifted by its first element, and moments of the rows. Rounds
+    differently; the variance loses a factor of 1 + row length at most.
+  }];
+}
+
 def FmDecompose : Pass<"fm-decompose", "::mlir::func::FuncOp"> {
   let summary = "Composites and optimizers into primitives";
   let description = [{

@@ -28,8 +28,8 @@
 /// the program's. Halide's LLVM 14 would optimise every kernel, and with it the
 /// part of Halide's runtime that it links to each, for LLVM 19 to do it again.
 /// Where it is not preferred, compiling takes a quarter longer.
-extern "C" void fmKeepUnoptimised(void *)
-    asm("_ZN6Halide8Internal12CodeGen_LLVM15optimize_moduleEv");
+extern "C" void fmKeepUnoptimised(void *) asm(
+    "_ZN6Halide8Internal12CodeGen_LLVM15optimize_moduleEv");
 void fmKeepUnoptimised(void *) {}
 
 namespace fm::codegen {
@@ -657,8 +657,7 @@ private:
         const Output &output = spec.outputs[nest.outputs[i]];
         if (output.inPlace >= 0) {
           inPlace = true;
-          shared.emplace_back(inputs[output.inPlace].name(),
-                              buffers[i].name());
+          shared.emplace_back(inputs[output.inPlace].name(), buffers[i].name());
         }
         KernelArgument argument{
             static_cast<unsigned>(spec.inputs.size() + nest.outputs[i]),

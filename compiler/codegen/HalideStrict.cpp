@@ -44,9 +44,9 @@ private:
       return IRGraphMutator::visit(op);
     const HExpr a = mutate(op->a), b = mutate(op->b);
     const HExpr value = folded(op, a, b);
-    return value.defined() ? value
-                           : Call::make(op->type, hidden<Node>, {a, b},
-                                        Call::PureExtern);
+    return value.defined()
+               ? value
+               : Call::make(op->type, hidden<Node>, {a, b}, Call::PureExtern);
   }
 
   /// Arithmetic on constants: Halide would write out the calls of each use.
@@ -71,10 +71,10 @@ private:
     const FloatImm *x = a.as<FloatImm>(), *y = b.as<FloatImm>();
     if (!x || !y)
       return HExpr();
-    const double value =
-        a.type().bits() == 32
-            ? operation(static_cast<float>(x->value), static_cast<float>(y->value))
-            : operation(x->value, y->value);
+    const double value = a.type().bits() == 32
+                             ? operation(static_cast<float>(x->value),
+                                         static_cast<float>(y->value))
+                             : operation(x->value, y->value);
     return FloatImm::make(a.type(), value);
   }
 };

@@ -183,8 +183,8 @@ llvm::StringMap<llvm::MDNode *> sharedTags(const CompiledKernel &kernel,
   return tags;
 }
 
-/// Halide's module holds a piece of its runtime as well: what the kernel uses of
-/// it comes along.
+/// Halide's module holds a piece of its runtime as well: what the kernel uses
+/// of it comes along.
 std::unique_ptr<llvm::Module> parseKernel(const CompiledKernel &kernel,
                                           llvm::LLVMContext &context,
                                           std::string &error) {

@@ -32,8 +32,7 @@ namespace {
 class Descriptor {
 public:
   explicit Descriptor(int fd) : fd(fd) {}
-  Descriptor(Descriptor &&other) noexcept
-      : fd(std::exchange(other.fd, -1)) {}
+  Descriptor(Descriptor &&other) noexcept : fd(std::exchange(other.fd, -1)) {}
   ~Descriptor() { close(); }
   void close() {
     if (fd >= 0)

@@ -78,7 +78,8 @@ std::string checkUndefined(const llvm::Module &module,
       if (auto *call = llvm::dyn_cast<llvm::Instruction>(*value.user_begin()))
         names += "' in '" + call->getFunction()->getName().str();
   }
-  return names.empty() ? "" : "internal error: generated code calls " + names + "'";
+  return names.empty() ? ""
+                       : "internal error: generated code calls " + names + "'";
 }
 
 std::string checkModule(const llvm::Module &module) {

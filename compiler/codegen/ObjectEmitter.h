@@ -2,7 +2,8 @@
 //
 // Optimises the kernels' bitcode and a module of step functions for the target
 // CPU, links them, hides everything but the listed symbols and writes machine
-// code to memory. Each emitter has its own LLVMContext: several may run at once.
+// code to memory. Each emitter has its own LLVMContext: several may run at
+// once.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_OBJECTEMITTER_H
@@ -49,8 +50,8 @@ public:
                    const std::vector<std::string> &publicSymbols,
                    unsigned jobs = 0);
 
-  /// After link(), with as many threads. Text comes first, if more than one kind
-  /// is wanted. Appends to `out`; an error message, or "".
+  /// After link(), with as many threads. Text comes first, if more than one
+  /// kind is wanted. Appends to `out`; an error message, or "".
   std::string emit(EmitKind kind, std::string &out);
 
 private:

@@ -121,8 +121,16 @@ private:
       storesWhole |= mayTile(l) && extents[l] >= 4 && storesWholeAlong(l);
     steps = std::numeric_limits<int64_t>::max();
     for (unsigned r : nest.reductions) {
+      // Reductions of one pass read what they have in common once.
+      const size_t before = accesses.size();
       for (Access &access : loads(r))
-        accesses.push_back(access);
+        if (std::none_of(accesses.begin(), accesses.begin() + before,
+                         [&](const Access &other) {
+                           return other.input >= 0 &&
+                                  other.input == access.input &&
+                                  other.strides == access.strides;
+                         }))
+          accesses.push_back(access);
       int64_t count = 1;
       for (const Extent &extent : spec.stages[r].reduction)
         count *= extent.size;
@@ -261,7 +269,7 @@ private:
       return std::numeric_limits<double>::infinity();
     const int64_t accumulators = vectors * results;
     double loads = 0, gathers = 0, conflicts = 0;
-    int64_t live = 0, gathered = 0;
+    int64_t live = 0, gathered = 0, inStep = accumulators;
     for (const Access &access : accesses) {
       int64_t count = 1;
       for (size_t l = 0; l < loops; ++l)
@@ -283,9 +291,12 @@ private:
                    roundUp(extents[v], tile[v]);
       if (contiguous)
         live = std::max(live, count);
+      if (!invariant)
+        inStep += count;
     }
-    // A gather is some forty instructions, and as many again at a loop's end: no
-    // large tiles of those, and none worth its code where little is to be done.
+    // A gather is some forty instructions, and as many again at a loop's end:
+    // no large tiles of those, and none worth its code where little is to be
+    // done.
     if (gathers > 0 && (vectors > 12 || (gathered > 2 && points() < 1e5)))
       return std::numeric_limits<double>::infinity();
     const int64_t registers = machine.vectorRegisters;
@@ -298,6 +309,8 @@ private:
     double cycles =
         std::max({arithmetic, loads / machine.loadsPerCycle * 1.05, latency}) +
         gathers * 0.75 + 0.1 * loads / machine.loadsPerCycle;
+    // The loop around a step; several steps in one piece of code share it.
+    cycles += inStep <= registers ? 0.25 : 1;
     cycles *= 1 + 0.05 * conflicts;
     // Writing out, spread over the steps.
     for (const auto &list : {writes, epilogue})
@@ -442,9 +455,9 @@ private:
     blockedOperands.emplace_back(widest * results, strides);
   }
 
-  /// Where a tile wants halves of lines, all of them are fetched at once for one
-  /// tile and none for the next. The factor says what that costs where it is
-  /// more than 16 lines; measured on weight gradients with updates, and on
+  /// Where a tile wants halves of lines, all of them are fetched at once for
+  /// one tile and none for the next. The factor says what that costs where it
+  /// is more than 16 lines; measured on weight gradients with updates, and on
   /// depthwise convolutions, which want fewer (AVX2).
   static double burstsOf(const std::vector<TrafficOperand> &operands,
                          const std::vector<int64_t> &unit) {

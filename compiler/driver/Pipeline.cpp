@@ -52,6 +52,8 @@ static const Stage kStages[] = {
     {"grad", "fm-stage-grad", "backward pass and optimizer step",
      [](OpPassManager &manager, const CompilerOptions &options) {
        onFunctions(manager, passes::createFmDifferentiate());
+       if (!options.exact)
+         onFunctions(manager, passes::createFmRowMoments());
        onFunctions(manager, passes::createFmDecompose());
        if (!options.exact)
          onFunctions(manager, passes::createFmFactorSums());

@@ -136,8 +136,8 @@ globalSymbols(const std::string &object) {
     const auto table = at(file.e_shoff + s * sizeof(Elf64_Shdr), Elf64_Shdr());
     if (table.sh_type != SHT_SYMTAB)
       continue;
-    const auto names = at(
-        file.e_shoff + table.sh_link * sizeof(Elf64_Shdr), Elf64_Shdr());
+    const auto names =
+        at(file.e_shoff + table.sh_link * sizeof(Elf64_Shdr), Elf64_Shdr());
     for (size_t i = 1; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
       const auto symbol =
           at(table.sh_offset + i * sizeof(Elf64_Sym), Elf64_Sym());
@@ -153,17 +153,18 @@ TEST(Object, ShowsItsPublicSymbolsOnly) {
   const TargetSpec target = testTarget(false);
   auto kernels = compileKernels({scale("a", 64), scale("b", 48)}, target);
   ObjectEmitter emitter(target);
-  ASSERT_EQ(emitter.setModule(
-                "declare i32 @a(ptr, i64, ptr, ptr)\n"
-                "declare i32 @b(ptr, i64, ptr, ptr)\n"
-                "define i32 @helper(ptr %c, i64 %n, ptr %x, ptr %y) noinline {\n"
-                "  %r = call i32 @a(ptr %c, i64 %n, ptr %x, ptr %y)\n"
-                "  ret i32 %r\n}\n"
-                "define i32 @run(ptr %c, i64 %n, ptr %x, ptr %y) {\n"
-                "  %r = call i32 @helper(ptr %c, i64 %n, ptr %x, ptr %y)\n"
-                "  %s = call i32 @b(ptr %c, i64 %n, ptr %x, ptr %y)\n"
-                "  ret i32 %s\n}\n"),
-            "");
+  ASSERT_EQ(
+      emitter.setModule(
+          "declare i32 @a(ptr, i64, ptr, ptr)\n"
+          "declare i32 @b(ptr, i64, ptr, ptr)\n"
+          "define i32 @helper(ptr %c, i64 %n, ptr %x, ptr %y) noinline {\n"
+          "  %r = call i32 @a(ptr %c, i64 %n, ptr %x, ptr %y)\n"
+          "  ret i32 %r\n}\n"
+          "define i32 @run(ptr %c, i64 %n, ptr %x, ptr %y) {\n"
+          "  %r = call i32 @helper(ptr %c, i64 %n, ptr %x, ptr %y)\n"
+          "  %s = call i32 @b(ptr %c, i64 %n, ptr %x, ptr %y)\n"
+          "  ret i32 %s\n}\n"),
+      "");
   ASSERT_EQ(emitter.link(kernels, {"run"}), "");
   std::string object;
   ASSERT_EQ(emitter.emit(EmitKind::Object, object), "");

@@ -622,6 +622,31 @@ TEST(BatchNorm, RunningStatisticsByHand) {
   EXPECT_EQ(network.tensor("bn.moving_mean"), (Numbers{1, 5}));
 }
 
+// Moments of rows of 20: far from zero, from row to row, and with an outlier
+// where each row is shifted. A mean of squares in f32 holds none of them.
+TEST(BatchNorm, StatisticsOfRowsByHand) {
+  Network network(R"(model rows(batch = 2) {
+    input x : f32[batch, 3, 20, 3]
+    y = batch_norm(x, momentum = 0.0, name = "bn")
+    loss sum(y)
+    train sgd(lr = 0.0)
+  })");
+  Numbers x;
+  for (int n = 0; n < 2; ++n)
+    for (int h = 0; h < 3; ++h)
+      for (int w = 0; w < 20; ++w) {
+        x.push_back(65536 + w % 4);           // 0 1 2 3, over and over
+        x.push_back(8192 + 100 * h);          // 0 100 200
+        x.push_back(w == 0 ? 8192 + 20 : 8192); // one 20 and nineteen 0
+      }
+  network.set("x", x);
+  network.call("train_step", 2);
+  EXPECT_NUMBERS(network.tensor("bn.moving_mean"),
+                 (Numbers{65537.5, 8292, 8193}), 1e-7);
+  EXPECT_NUMBERS(network.tensor("bn.moving_variance"),
+                 (Numbers{1.25, 6666.666666666667, 19}), 1e-6);
+}
+
 TEST(Frozen, StayAndHaveNeitherGradientNorOptimizerState) {
   Network network(R"(model finetune(batch = 4) {
     input image : f32[batch, 5]
