@@ -15,7 +15,7 @@ if(FMC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Xclang;-fno-pch-timestamp>")
 endif()
 
-option(FMC_SANITIZE "Build fmc itself with this -fsanitize= value" "")
+set(FMC_SANITIZE "" CACHE STRING "Build fmc itself and its tests with this -fsanitize= value")
 
 find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/lib/cmake/llvm)
 find_package(MLIR 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/lib/cmake/mlir)
@@ -33,6 +33,14 @@ target_include_directories(fmc_options INTERFACE
 target_compile_options(fmc_options INTERFACE
   -Wall -Wextra -Wno-unused-parameter
   $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
+
+if(FMC_SANITIZE)
+  # LLVM has no RTTI, which two of the checks need. It is not instrumented: run
+  # with ASAN_OPTIONS=detect_leaks=0:detect_container_overflow=0:allow_user_poisoning=0
+  target_compile_options(fmc_options INTERFACE
+    -fsanitize=${FMC_SANITIZE} -fno-sanitize=vptr,function -fno-omit-frame-pointer)
+  target_link_options(fmc_options INTERFACE -fsanitize=${FMC_SANITIZE})
+endif()
 
 # MLIR and LLVM come as one shared library each: linking stays fast, and Halide's
 # own LLVM 14 stays apart by symbol versions.
