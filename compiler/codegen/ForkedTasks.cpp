@@ -1,6 +1,8 @@
 //===- ForkedTasks.cpp - Strings made by short-lived processes ------------===//
 #include "compiler/codegen/ForkedTasks.h"
 
+#include "compiler/codegen/Descriptors.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -24,15 +26,6 @@ struct Worker {
   Clock::time_point start;
   ForkedResult result;
 };
-
-void writeAll(int fd, const std::string &bytes) {
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = write(fd, &bytes[done], bytes.size() - done);
-    if (n < 0 && errno != EINTR)
-      return;
-    done += std::max<ssize_t>(n, 0);
-  }
-}
 
 /// False if there are no more processes or pipes to be had.
 bool start(size_t i, const std::function<std::string(size_t)> &task,

@@ -4,8 +4,8 @@
 // each value's loads stand right before its store. That is wrong for outputs in
 // their inputs' memory, of which Halide does not know: with w, m and v updated
 // in place, the new m would be read for the new w. And it is wrong for updates
-// whose values depend on each other, since Halide 14 looks for such loads
-// everywhere but inside of strict_float. This lowering pass computes all values
+// whose values depend on each other, since Halide 14 does not look for such
+// loads inside of calls (HalideStrict.h). This lowering pass computes all values
 // of one point (or vector) before the first of its stores.
 //
 //===----------------------------------------------------------------------===//

@@ -16,6 +16,7 @@
 
 #include <Halide.h>
 
+#include "compiler/codegen/Descriptors.h"
 #include "compiler/codegen/HalideExpr.h"
 #include "compiler/codegen/HalideInPlace.h"
 #include "compiler/codegen/HalideStrict.h"
@@ -27,7 +28,7 @@
 /// Stands in for libHalide's function of this name: the dynamic linker prefers
 /// the program's. Halide's LLVM 14 would optimise every kernel, and with it the
 /// part of Halide's runtime that it links to each, for LLVM 19 to do it again.
-/// Where it is not preferred, compiling takes a quarter longer.
+/// Where it is not preferred, compiling takes longer.
 extern "C" void fmKeepUnoptimised(void *) asm(
     "_ZN6Halide8Internal12CodeGen_LLVM15optimize_moduleEv");
 void fmKeepUnoptimised(void *) {}
@@ -697,19 +698,6 @@ public:
   }
 };
 
-std::string readMemoryFile(int fd) {
-  std::string bytes(lseek(fd, 0, SEEK_END), '\0');
-  lseek(fd, 0, SEEK_SET);
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t got = read(fd, &bytes[done], bytes.size() - done);
-    if (got <= 0)
-      break;
-    done += got;
-  }
-  return bytes;
-}
-
 void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
              CompiledKernel &kernel) {
   Builder builder(spec, plan);
@@ -739,7 +727,8 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
     close(fd);
     throw;
   }
-  kernel.bitcode = readMemoryFile(fd);
+  lseek(fd, 0, SEEK_SET);
+  kernel.bitcode = readAll(fd);
   close(fd);
 }
 

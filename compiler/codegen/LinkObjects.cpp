@@ -6,12 +6,14 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/LinkObjects.h"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <future>
 #include <mutex>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <utility>
+
+#include "compiler/codegen/Descriptors.h"
 
 #include "lld/Common/CommonLinkerContext.h"
 #include "lld/Common/Driver.h"
@@ -44,28 +46,6 @@ public:
 private:
   int fd;
 };
-
-bool writeAll(int fd, const std::string &bytes) {
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = write(fd, &bytes[done], bytes.size() - done);
-    if (n < 0 && errno != EINTR)
-      return false;
-    done += std::max<ssize_t>(n, 0);
-  }
-  return true;
-}
-
-std::string readAll(int fd) {
-  std::string bytes;
-  char buffer[1 << 16];
-  for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) != 0;) {
-    if (n > 0)
-      bytes.append(buffer, n);
-    else if (errno != EINTR)
-      break;
-  }
-  return bytes;
-}
 
 /// `ld -r`.
 std::string combine(const std::vector<std::string> &objects,

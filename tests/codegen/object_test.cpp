@@ -73,6 +73,13 @@ TEST(Object, CrossCompiles) {
   EXPECT_NE(assembly.find("fmla"), std::string::npos);
   EXPECT_EQ(emitter.emit(EmitKind::Object, object), "");
   EXPECT_EQ(object.substr(1, 3), "ELF");
+  // Without text before it, the object is linked from the kernels' own.
+  ObjectEmitter parts(target);
+  ASSERT_EQ(parts.link(kernels, {"scale"}), "");
+  std::string linked;
+  ASSERT_EQ(parts.emit(EmitKind::Object, linked), "");
+  EXPECT_EQ(linked.substr(1, 3), "ELF");
+  EXPECT_EQ(linked[18], '\xb7'); // EM_AARCH64
 }
 
 TEST(Object, IsTheSameForAnyNumberOfJobs) {
