@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <set>
@@ -49,6 +50,34 @@ bool isWindow(linalg::GenericOp op) {
         return true;
     }
   return false;
+}
+
+/// Sums along loops between the first and the last one.
+bool sumsRows(linalg::GenericOp op) {
+  auto iterators = op.getIteratorTypesArray();
+  constexpr auto parallel = utils::IteratorType::parallel;
+  return op.getNumReductionLoops() > 0 && op->getNumResults() == 1 && iterators.front() == parallel &&
+         iterators.back() == parallel &&
+         op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+}
+
+/// Whether a read is of the loops' own element, or of the first one along some.
+bool readsRow(AffineMap map) {
+  if (map.getNumResults() != map.getNumDims())
+    return false;
+  for (auto [d, expr] : llvm::enumerate(map.getResults()))
+    if (expr != getAffineDimExpr(d, map.getContext()) && expr != getAffineConstantExpr(0, map.getContext()))
+      return false;
+  return true;
+}
+
+bool readsRow(tensor::ExtractOp extract) {
+  for (auto [d, index] : llvm::enumerate(extract.getIndices())) {
+    auto loop = index.getDefiningOp<linalg::IndexOp>();
+    if ((!loop || loop.getDim() != d) && !matchPattern(index, m_Zero()))
+      return false;
+  }
+  return true;
 }
 
 /// Whether the body only chooses which element to take: one read, at indices
@@ -202,13 +231,16 @@ private:
       node.loops = classes.of(cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges());
       node.results = classes.of(cast<RankedTensorType>(op.getResult(0).getType()).getShape());
       node.scalar = cast<RankedTensorType>(op.getResult(0).getType()).getRank() == 0;
+      node.sumsRows = sumsRows(op);
       for (OpOperand *input : op.getDpsInputOperands()) {
         AffineMap map = op.getMatchingIndexingMap(input);
         addEdge(node, input->get(), map.isIdentity() ? FusionNode::Access::Identity
+                                    : readsRow(map)  ? FusionNode::Access::Row
                                                      : FusionNode::Access::Other);
       }
       op.getBody()->walk([&](tensor::ExtractOp extract) {
-        addEdge(node, extract.getTensor(), FusionNode::Access::Other);
+        addEdge(node, extract.getTensor(),
+                readsRow(extract) ? FusionNode::Access::Row : FusionNode::Access::Other);
       });
       for (Value result : op.getResults())
         node.returned |= feedsView(result);

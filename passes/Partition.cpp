@@ -85,6 +85,14 @@ private:
     }
   }
 
+  /// How the consumer of a copy reads what the copy reads.
+  static Access composed(Access outer, Access inner) {
+    if (outer == Access::Identity)
+      return inner;
+    return outer == Access::Row && inner != Access::Other ? Access::Row
+                                                          : Access::Other;
+  }
+
   /// Producers and consumers as seen through copies, each way of reading once.
   void findInputs() {
     for (int v = 0; v < int(nodes.size()); ++v) {
@@ -99,8 +107,7 @@ private:
           add(edge.producer, edge.access);
         else
           for (const auto &inner : inputs[edge.producer])
-            add(inner.producer,
-                edge.access == Access::Identity ? inner.access : Access::Other);
+            add(inner.producer, composed(edge.access, inner.access));
       }
       if (!copied[v])
         for (const auto &edge : inputs[v])
@@ -277,12 +284,105 @@ private:
                        });
   }
 
+  /// Sums of rows join the group that computes, point by point, what is summed,
+  /// and has it stored in any case. Pointwise nodes that only the sum needs come
+  /// along.
+  bool joinMaker(int v) {
+    if (!nodes[v].sumsRows)
+      return false;
+    std::set<int> moved = {v};
+    for (std::vector<int> work = {v}; !work.empty();) {
+      const int w = work.back();
+      work.pop_back();
+      for (const auto &edge : inputs[w])
+        if (edge.access == Access::Identity && needsOnly(edge.producer, moved) &&
+            nodes[edge.producer].results == nodes[v].loops &&
+            moved.insert(edge.producer).second)
+          work.push_back(edge.producer);
+    }
+    int best = -1;
+    for (int w : moved)
+      for (const auto &edge : inputs[w]) {
+        const int g = groupOf[edge.producer];
+        if (moved.count(edge.producer) == 0 && g > best &&
+            edge.access == Access::Identity && !nodes[edge.producer].apart &&
+            groups[g].results == nodes[v].loops && hasRoom(g, moved) &&
+            storesFor(g, v) && joinTogether(moved, g))
+          best = g;
+      }
+    if (best < 0)
+      return false;
+    for (int w : moved)
+      if (w != v)
+        leave(w);
+    for (int w : moved)
+      add(w, best);
+    return true;
+  }
+
+  /// Whether a pointwise node, in a group without an anchor, feeds these alone.
+  bool needsOnly(int u, const std::set<int> &readers) const {
+    return nodes[u].kind == Kind::Pointwise && !nodes[u].returned &&
+           !nodes[u].apart && !nodes[u].together &&
+           !groups[groupOf[u]].anchored &&
+           std::all_of(consumers[u].begin(), consumers[u].end(),
+                       [&](int c) { return readers.count(c) > 0; });
+  }
+
+  bool hasRoom(int g, const std::set<int> &moved) const {
+    int weight = groups[g].weight;
+    for (int w : moved)
+      weight += carried[w];
+    return weight <= maxKernelWeight;
+  }
+
+  /// Whether some tensor of g is stored for others than sums like v, which
+  /// might all move to its group.
+  bool storesFor(int g, int v) const {
+    return std::any_of(
+        groups[g].members.begin(), groups[g].members.end(), [&](int u) {
+          return nodes[u].results == nodes[v].loops &&
+                 (nodes[u].returned ||
+                  std::any_of(consumers[u].begin(), consumers[u].end(),
+                              [&](int c) {
+                                return c > v &&
+                                       nodes[c].kind != Kind::Reduction;
+                              }));
+        });
+  }
+
+  /// As `joins`, for several nodes that may read each other and the beginnings
+  /// of rows.
+  bool joinTogether(const std::set<int> &moved, int g) const {
+    for (int w : moved)
+      for (const auto &edge : inputs[w]) {
+        const int other = groupOf[edge.producer];
+        if (moved.count(edge.producer)
+                ? edge.access != Access::Identity
+                : other == g ? edge.access == Access::Other
+                             : reaches(g, other))
+          return false;
+      }
+    return true;
+  }
+
+  /// A node leaves its group, of which nothing else depends on it.
+  void leave(int w) {
+    Group &group = groups[groupOf[w]];
+    group.members.erase(
+        std::find(group.members.begin(), group.members.end(), w));
+    group.weight -= carried[w];
+    group.dead = group.members.empty();
+  }
+
   /// A reduction takes in the pointwise nodes that feed it alone.
   void placeAnchor(int v) {
     if (nodes[v].kind != Kind::Reduction) {
       newGroup(v);
       return;
     }
+    if (joinMaker(v))
+      return;
     int g = siblingOf(v);
     if (g < 0)
       g = newGroup(v);

@@ -5,7 +5,7 @@
 // what fusion needs to know, is partitioned into kernels. A kernel has at most
 // one anchor (a contraction, a window, or reductions of the same points), what
 // is computed before it per element (prologue) and after it per result
-// (epilogue).
+// (epilogue), and sums of the rows of that.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_PASSES_PARTITION_H
@@ -25,6 +25,7 @@ struct FusionNode {
   /// How a consumer reads a producer's result.
   enum class Access : uint8_t {
     Identity, ///< the element at its own loop indices
+    Row,      ///< the same, but for some dimensions where it is the first one
     Other,    ///< anything else, through views as well
   };
   struct Edge {
@@ -41,6 +42,9 @@ struct FusionNode {
   bool scalar = false;   ///< its result is one number
   bool returned = false; ///< its result leaves the function
   bool together = false; ///< computed in tiles of its own, never in a reduction's loops
+  /// Sums along loops that are neither the outermost nor the innermost one: each
+  /// result belongs to one task of the kernel that computes what is summed.
+  bool sumsRows = false;
   bool apart = false;    ///< a kernel of its own, which holds no copies
   std::vector<Edge> inputs;
 };

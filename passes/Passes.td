@@ -72,6 +72,16 @@ def FmFactorSums : Pass<"fm-factor-sums", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmRowSums : Pass<"fm-row-sums", "::mlir::func::FuncOp"> {
+  let summary = "Sums over an image by way of its rows";
+  let description = [{
+    Before and after: fm ops. A sum over rows of 8 elements and more, and over other
+    dimensions but the features, is a sum of the sums of rows, which the kernel
+    that computes what is summed can take in passing. Rounds differently, by no
+    more.
+  }];
+}
+
 def FmCountWork : Pass<"fm-count-work", "::mlir::func::FuncOp"> {
   let summary = "FLOPs of an entry";
   let description = [{

@@ -85,6 +85,9 @@ private:
     if (v < 0)
       return choice.lanes == 1 ||
              fail("lanes", "scalar code has 1 lane, not " + text(choice.lanes));
+    if (nest.isCarrying(v))
+      return fail("vector", "an output adds up along loop " + text(v) +
+                                ", which stays in order: no vectors");
     if (choice.lanes < 2 || (choice.lanes & (choice.lanes - 1)))
       return fail("lanes", "a vector has a power of two of lanes, not " +
                                text(choice.lanes));
@@ -260,6 +263,12 @@ private:
     int64_t tasks = 1;
     const bool keeps = hasScratch || !nest.reductions.empty();
     for (int p = 0; p < given; ++p) {
+      if (nest.isCarrying(outer[p]))
+        return fail("parallel", text(given) +
+                                    " parallel loops, and an output "
+                                    "adds up along loop " +
+                                    text(outer[p]) + ": " + text(p) +
+                                    " are the limit");
       if (p > 0 && keeps && nest.loops[outer[p]].extent.isSamples)
         return fail("parallel", text(given) + " parallel loops, and loop " +
                                     text(outer[p]) + " runs over samples: " +

@@ -162,6 +162,14 @@ private:
       nest.loops.push_back({dim.logical, dim.divisor, dim.modulus, dim.extent});
     if (nest.loops.empty())
       nest.loops.push_back({0, 1, 0, Extent{1, false}});
+    for (const Loop &loop : nest.loops) {
+      bool carries = false;
+      for (unsigned o : outputs)
+        for (const PhysicalDim &dim : spec.outputs[o].buffer.dims)
+          carries |= dim.logical == loop.logical && dim.stride == 0 &&
+                     dim.extent.size > 1;
+      nest.carries.push_back(carries);
+    }
     group.nests.push_back(nest);
     for (unsigned o : outputs) {
       addReader(spec.outputs[o].stage, spec.outputs[o].result, {0, -1, true});
@@ -711,6 +719,8 @@ private:
       const int l = order[p];
       const int64_t block = nest.choice.isBlocked() ? nest.choice.block[l] : 1;
       const int64_t extent = (nest.tiles(l) + block - 1) / block;
+      if (nest.isCarrying(l) && extent > 1)
+        break;
       // A fused loop with a tail would pay for the tail in every iteration.
       if (p > 0 && nest.overhang(l) && tasks > 1)
         break;

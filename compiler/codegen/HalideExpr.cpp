@@ -355,7 +355,8 @@ HExpr Translator::translate(const Expr &e, const Site &site, Memo &memo) {
       a = wide(a);
       b = wide(b);
     }
-    value = Halide::select(operand(0), a, b);
+    // The loop's first iteration then becomes code of its own.
+    value = Halide::select(operand(0), e.intValue ? Halide::likely(a) : a, b);
     break;
   }
   case Op::Cast:

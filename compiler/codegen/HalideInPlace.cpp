@@ -96,4 +96,12 @@ Stmt LoadsBeforeStores::visit(const Block *op) {
   return Block::make(result);
 }
 
+Halide::Expr ReadsOfOutputs::visit(const Load *op) {
+  auto output = names.find(op->name);
+  if (output == names.end())
+    return IRMutator::visit(op);
+  return Load::make(op->type, output->second, mutate(op->index), {}, {},
+                    mutate(op->predicate), op->alignment);
+}
+
 } // namespace fm::codegen

@@ -14,6 +14,7 @@
 
 #include <Halide.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,22 @@ protected:
 private:
   std::vector<std::string> funcs;
   bool isWanted(const std::string &buffer) const;
+};
+
+/// Loads from an input that is an output (`Buffer::aliasOf`) become loads from
+/// the output itself, so that LLVM sees which store they read.
+class ReadsOfOutputs : public Halide::Internal::IRMutator {
+public:
+  /// `names`: of such inputs, and their outputs'.
+  explicit ReadsOfOutputs(std::map<std::string, std::string> names)
+      : names(std::move(names)) {}
+
+protected:
+  using Halide::Internal::IRMutator::visit;
+  Halide::Expr visit(const Halide::Internal::Load *op) override;
+
+private:
+  std::map<std::string, std::string> names;
 };
 
 } // namespace fm::codegen

@@ -9,6 +9,7 @@
 #include "compiler/codegen/HalideKernel.h"
 
 #include <fcntl.h>
+#include <map>
 #include <mutex>
 #include <set>
 #include <sys/mman.h>
@@ -95,6 +96,8 @@ public:
   std::vector<std::pair<std::string, std::string>> shared;
   /// Funcs whose values of one point must all be computed before any is stored.
   std::vector<std::string> storedTogether;
+  /// Inputs that are outputs, and those.
+  std::map<std::string, std::string> readAgain;
 
 private:
   const KernelSpec &spec;
@@ -628,10 +631,17 @@ private:
   // --------------------------------------------------------------------
 
   void describeArguments() {
+    size_t own = inputs.size(); // pointers: the kernel's inputs, its outputs
+    while (own > 0 && spec.inputs[own - 1].aliasOf >= 0)
+      --own;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Buffer &buffer = spec.inputs[i];
+      const bool isAlias = buffer.aliasOf >= 0;
       KernelArgument argument{
-          static_cast<unsigned>(i), buffer.type, buffer.offset, {}};
+          static_cast<unsigned>(isAlias ? own + buffer.aliasOf : i),
+          buffer.type,
+          buffer.offset,
+          {}};
       for (size_t d = buffer.dims.size(); d-- > 0;) {
         const PhysicalDim &dim = buffer.dims[d];
         KernelDim known{dim.extent.size, dim.stride, dim.extent.isSamples};
@@ -656,15 +666,16 @@ private:
       bool inPlace = false;
       for (size_t i = 0; i < nest.outputs.size(); ++i) {
         const Output &output = spec.outputs[nest.outputs[i]];
-        if (output.inPlace >= 0) {
-          inPlace = true;
-          shared.emplace_back(inputs[output.inPlace].name(), buffers[i].name());
-        }
-        KernelArgument argument{
-            static_cast<unsigned>(spec.inputs.size() + nest.outputs[i]),
-            output.buffer.type,
-            output.buffer.offset,
-            {}};
+        inPlace |= output.inPlace >= 0;
+        for (size_t in = 0; in < inputs.size(); ++in)
+          if (spec.inputs[in].aliasOf == static_cast<int>(nest.outputs[i]))
+            readAgain[inputs[in].name()] = buffers[i].name();
+          else if (output.inPlace == static_cast<int>(in))
+            shared.emplace_back(inputs[in].name(), buffers[i].name());
+        KernelArgument argument{static_cast<unsigned>(own + nest.outputs[i]),
+                                output.buffer.type,
+                                output.buffer.offset,
+                                {}};
         for (size_t l = nest.loops.size(); l-- > 0;) {
           const Loop &loop = nest.loops[l];
           KernelDim known{loop.extent.size, 1, loop.extent.isSamples};
@@ -707,6 +718,8 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   if (!builder.storedTogether.empty())
     pipeline.add_custom_lowering_pass(
         new LoadsBeforeStores(builder.storedTogether));
+  if (!builder.readAgain.empty())
+    pipeline.add_custom_lowering_pass(new ReadsOfOutputs(builder.readAgain));
   pipeline.add_custom_lowering_pass(new RestoreFloats);
   std::string name = target.halideTarget +
                      "-no_runtime-no_bounds_query-user_context-"

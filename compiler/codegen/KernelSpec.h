@@ -53,7 +53,8 @@ enum class Op : uint8_t {
   ShiftLeft, ShiftRightLogical,
   // Comparisons: operands of one type, result I1; ordered for floats.
   Eq, Ne, Lt, Le, Gt, Ge,
-  Select,             ///< operands: condition (I1), value if true, if false
+  Select,             ///< operands: condition (I1), value if true, if false;
+                      ///< `intValue` 1: true but at the first steps of a loop
   Cast,               ///< to `type`; float to integer truncates
   // Unary, floating point (Neg and Abs also on integers).
   Neg, Abs, Exp, Log, Sqrt, Rsqrt, Tanh, Sigmoid, Erf, Floor, Ceil,
@@ -130,6 +131,9 @@ struct Buffer {
   /// not be masked). Nothing but the n samples is ever written: neither rows
   /// behind them nor what lies between rows; only blocks are written whole.
   bool external = false;
+  /// Inputs of a kernel's scheduled form only, behind all others: the output
+  /// whose memory this is, read where it has been written; or -1.
+  int aliasOf = -1;
 };
 
 /// Row-major dims for `shape`; rows begin every `pitch` elements (0: dense).
@@ -139,7 +143,9 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
 struct Output {
   unsigned stage = 0;
   unsigned result = 0;
-  Buffer buffer; ///< `shape` equals the stage's domain
+  /// `shape` equals the stage's domain. Along a dimension of stride 0 each
+  /// element replaces the one before it, in order (PassingSums.h).
+  Buffer buffer;
   /// Input that lies in the same memory with the same dims, or -1. It is read
   /// only at the very point that is then overwritten; other outputs that need
   /// it have the same shape and the same dims up to order and strides, so that

@@ -69,6 +69,12 @@ struct Nest {
   std::vector<Extent> domain;       ///< logical
   std::vector<Loop> loops;          ///< outermost first
   std::vector<unsigned> reductions; ///< stages accumulated in its register tile
+  /// Per loop: an output has stride 0 along it, so that it stays in order:
+  /// neither the vector's loop nor parallel. Empty: none.
+  std::vector<bool> carries;
+  bool isCarrying(size_t loop) const {
+    return loop < carries.size() && carries[loop];
+  }
   // Where it is computed: at loop `position` (counted in its parent's order) of
   // nest `parent`, or at reduction loop `position` of `parentReduction` there.
   int parent = -1;   ///< -1: before everything else

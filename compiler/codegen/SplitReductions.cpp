@@ -10,59 +10,16 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "compiler/codegen/ExprBuilder.h"
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/JoinReductions.h"
+#include "compiler/codegen/PassingSums.h"
 
 namespace fm::codegen {
 
 namespace {
 
 using Point = std::vector<int64_t>;
-
-ExprRef integer(int64_t value) {
-  auto e = std::make_shared<Expr>();
-  e->type = ScalarType::I64;
-  e->intValue = value;
-  return e;
-}
-ExprRef index(unsigned number) {
-  auto e = std::make_shared<Expr>();
-  e->op = Op::Index;
-  e->type = ScalarType::I64;
-  e->number = number;
-  return e;
-}
-ExprRef binary(Op op, ScalarType type, ExprRef a, ExprRef b) {
-  auto e = std::make_shared<Expr>();
-  e->op = op;
-  e->type = type;
-  e->operands = {std::move(a), std::move(b)};
-  return e;
-}
-
-/// `e` with loop indices replaced; what is shared stays shared.
-class Substitution {
-public:
-  explicit Substitution(std::map<unsigned, ExprRef> indices)
-      : indices(std::move(indices)) {}
-  ExprRef operator()(const ExprRef &e) {
-    if (e->op == Op::Index) {
-      auto found = indices.find(e->number);
-      return found == indices.end() ? e : found->second;
-    }
-    auto known = done.find(e.get());
-    if (known != done.end())
-      return known->second;
-    auto copy = std::make_shared<Expr>(*e);
-    for (ExprRef &operand : copy->operands)
-      operand = (*this)(operand);
-    return done[e.get()] = copy;
-  }
-
-private:
-  std::map<unsigned, ExprRef> indices;
-  std::unordered_map<const Expr *, ExprRef> done;
-};
 
 /// Where the loads of an expression go, looking through pointwise stages.
 class Addresses {
@@ -112,26 +69,6 @@ private:
     });
   }
 };
-
-/// The element that an update adds to its accumulator, or null where it is not
-/// a plain sum, minimum or maximum.
-ExprRef elementOf(const Result &result, unsigned number) {
-  const Expr &update = *result.update;
-  if (!isFloat(result.type) ||
-      (update.op != Op::Add && update.op != Op::Max && update.op != Op::Min))
-    return nullptr;
-  const bool first = update.operands[0]->op == Op::Accumulator;
-  const ExprRef &acc = update.operands[first ? 0 : 1];
-  const ExprRef &element = update.operands[first ? 1 : 0];
-  if (acc->op != Op::Accumulator || acc->number != number)
-    return nullptr;
-  std::function<bool(const Expr &)> usesAccumulator = [&](const Expr &e) {
-    return e.op == Op::Accumulator ||
-           std::any_of(e.operands.begin(), e.operands.end(),
-                       [&](const ExprRef &o) { return usesAccumulator(*o); });
-  };
-  return usesAccumulator(*element) ? nullptr : element;
-}
 
 class Splitter {
 public:
@@ -230,9 +167,9 @@ private:
         if (to.size() != from.size())
           return false;
         for (size_t i = 0; i < from.size(); ++i)
-          strides[first + i].push_back(
-              from[i] && to[i] ? std::optional(*to[i] - *from[i])
-                               : std::nullopt);
+          strides[first + i].push_back(from[i] && to[i]
+                                           ? std::optional(*to[i] - *from[i])
+                                           : std::nullopt);
       }
     }
     auto along = [&](size_t l) {
@@ -288,19 +225,19 @@ private:
     for (unsigned r = 0; r + 1 < reduced; ++r)
       toLanes[rank + r] = index(rank + 1 + r);
     toLanes[rank + reduced - 1] =
-        binary(Op::Add, ScalarType::I64,
-               binary(Op::Mul, ScalarType::I64, index(rank + reduced),
-                      integer(width)),
-               index(rank));
+        node(Op::Add, ScalarType::I64,
+             {node(Op::Mul, ScalarType::I64,
+                   {index(rank + reduced), integer(width)}),
+              index(rank)});
     Substitution lanes(toLanes);
 
     Stage whole;
     whole.name = stage.name;
     whole.domain = stage.domain;
-    Substitution rest({{rank + reduced - 1,
-                        binary(Op::Add, ScalarType::I64,
-                               index(rank + reduced - 1),
-                               integer(extent / width * width))}});
+    Substitution rest(
+        {{rank + reduced - 1,
+          node(Op::Add, ScalarType::I64,
+               {index(rank + reduced - 1), integer(extent / width * width)})}});
     if (extent % width) {
       whole.reduction = stage.reduction;
       whole.reduction.back().size = extent % width;
@@ -308,36 +245,32 @@ private:
     for (unsigned r = 0; r < stage.results.size(); ++r) {
       const Result &result = stage.results[r];
       const Op op = result.update->op;
-      auto identity = std::make_shared<Expr>();
-      identity->type = result.type;
-      identity->floatValue = op == Op::Add   ? 0
-                             : op == Op::Max ? -INFINITY
-                                             : INFINITY;
+      const ExprRef identity = real(result.type, op == Op::Add   ? 0
+                                                 : op == Op::Max ? -INFINITY
+                                                                 : INFINITY);
       partial.results.push_back({result.type, identity, lanes(result.update)});
 
       std::vector<ExprRef> level;
       for (int64_t l = 0; l < width; ++l) {
-        auto load = std::make_shared<Expr>();
-        load->op = Op::Load;
-        load->type = result.type;
-        load->source = {TensorRef::Kind::Stage,
-                        static_cast<unsigned>(spec.stages.size()), r};
+        std::vector<ExprRef> at;
         for (unsigned d = 0; d < rank; ++d)
-          load->operands.push_back(index(d));
-        load->operands.push_back(integer(l));
-        level.push_back(load);
+          at.push_back(index(d));
+        at.push_back(integer(l));
+        level.push_back(load({TensorRef::Kind::Stage,
+                              static_cast<unsigned>(spec.stages.size()), r},
+                             result.type, at));
       }
       while (level.size() > 1) {
         const size_t half = level.size() / 2;
         for (size_t i = 0; i < half; ++i)
-          level[i] = binary(op, result.type, level[i], level[i + half]);
+          level[i] = node(op, result.type, {level[i], level[i + half]});
         level.resize(half);
       }
       ExprRef value = level[0];
       // The start may be any value; most often it is the identity.
       if (result.init->op != Op::Constant ||
           result.init->floatValue != identity->floatValue)
-        value = binary(op, result.type, result.init, value);
+        value = node(op, result.type, {result.init, value});
       whole.results.push_back(
           {result.type, value,
            whole.reduces() ? rest(result.update) : nullptr});
@@ -383,7 +316,8 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 } // namespace
 
 KernelSpec scheduledForm(const KernelSpec &spec, const MachineModel &machine) {
-  return splitReductions(joinReductions(withoutTrivialSamples(spec)), machine);
+  return sumsInPassing(
+      splitReductions(joinReductions(withoutTrivialSamples(spec)), machine));
 }
 
 } // namespace fm::codegen

@@ -116,7 +116,9 @@ private:
           widest = std::max(widest, std::min<int64_t>(access.bytes, 8));
       return;
     }
-    epilogue = loads(-1);
+    for (Access &access : loads(-1))
+      if (access.input < 0 || spec.inputs[access.input].aliasOf < 0)
+        epilogue.push_back(access);
     for (size_t l = 0; l < loops; ++l)
       storesWhole |= mayTile(l) && extents[l] >= 4 && storesWholeAlong(l);
     steps = std::numeric_limits<int64_t>::max();
@@ -159,7 +161,18 @@ private:
       for (const Result &result : spec.stages[nest.stage].results)
         add(rowMajor(nest.domain), sizeOf(result.type));
     for (unsigned o : nest.outputs)
-      add(spec.outputs[o].buffer.dims, sizeOf(spec.outputs[o].buffer.type));
+      if (!isCarried(spec.outputs[o].buffer))
+        add(spec.outputs[o].buffer.dims, sizeOf(spec.outputs[o].buffer.type));
+    if (writes.empty())
+      add(spec.outputs[nest.outputs[0]].buffer.dims, widest);
+  }
+
+  /// Sums in passing are a row: they stay in the L1.
+  static bool isCarried(const Buffer &buffer) {
+    return std::any_of(buffer.dims.begin(), buffer.dims.end(),
+                       [](const PhysicalDim &dim) {
+                         return dim.stride == 0 && dim.extent.size > 1;
+                       });
   }
 
   int64_t nativeLanes() const {
@@ -213,7 +226,7 @@ private:
     int best = -1;
     double bestScore = 0;
     for (size_t l = 0; l < loops; ++l) {
-      if (!mayTile(l) || periods[l] > 1)
+      if (!mayTile(l) || periods[l] > 1 || nest.isCarrying(l))
         continue;
       double score = 0;
       for (const Access &access : writes)
@@ -351,7 +364,7 @@ private:
         best.pop_back();
     };
     for (int v = -1; v < static_cast<int>(loops); ++v) {
-      if (v >= 0 && !mayTile(v))
+      if (v >= 0 && (!mayTile(v) || nest.isCarrying(v)))
         continue;
       for (int64_t lanes = v < 0 ? 1 : native; lanes >= 1; lanes /= 2) {
         if (v >= 0 && (lanes < 2 || (lanes > powerOfTwoAtLeast(extents[v]))))
@@ -554,7 +567,8 @@ private:
     // Other cores want something to do as well.
     double tasks = 1;
     for (size_t l = 0; l < loops; ++l)
-      tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
+      if (!nest.isCarrying(l))
+        tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
     // The last round of tasks leaves some of the cores without one.
     const double rounds = std::ceil(tasks / machine.cores);
     const double idle = rounds * machine.cores / tasks - 1;
@@ -606,6 +620,9 @@ private:
       if (tiles[l] <= 1)
         fixed.push_back(l);
     do {
+      // The first loops are the parallel ones.
+      if (!moving.empty() && nest.isCarrying(moving[0]))
+        continue;
       choice.order = fixed;
       choice.order.insert(choice.order.end(), moving.begin(), moving.end());
       choice.block.clear();
@@ -762,7 +779,7 @@ private:
       for (size_t v = loops; v-- > 0;) {
         const int64_t lanes = nativeLanes();
         const int64_t tile = lanes * vectors;
-        if (!mayTile(v) || periods[v] > 1 || lanes < 2 ||
+        if (!mayTile(v) || periods[v] > 1 || nest.isCarrying(v) || lanes < 2 ||
             (tile > extents[v] && vectors > 1))
           continue;
         NestChoice choice = nest.choice;

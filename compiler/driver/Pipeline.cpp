@@ -57,6 +57,8 @@ static const Stage kStages[] = {
        onFunctions(manager, passes::createFmDecompose());
        if (!options.exact)
          onFunctions(manager, passes::createFmFactorSums());
+       if (!options.exact)
+         onFunctions(manager, passes::createFmRowSums());
        // Forward and adjoint share subexpressions, and adjoints leave dead ends.
        manager.addPass(createCSEPass());
        manager.addPass(createCanonicalizerPass());

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -25,6 +26,7 @@ using Pairs = std::vector<std::pair<int, int>>;
 enum { kScalar, kRow, kImage, kPooled };
 
 FusionNode::Edge at(int producer) { return {producer, Access::Identity}; }
+FusionNode::Edge row(int producer) { return {producer, Access::Row}; }
 FusionNode::Edge elsewhere(int producer) { return {producer, Access::Other}; }
 
 /// A node all of whose loops are over its result.
@@ -45,6 +47,11 @@ FusionNode reduction(int loops, int results,
                      std::vector<FusionNode::Edge> inputs) {
   FusionNode result = node(Kind::Reduction, results, std::move(inputs));
   result.loops = loops;
+  return result;
+}
+FusionNode rowSum(std::vector<FusionNode::Edge> inputs) {
+  FusionNode result = reduction(kImage, kRow, std::move(inputs));
+  result.sumsRows = true;
   return result;
 }
 FusionNode returned(FusionNode node) {
@@ -70,13 +77,13 @@ TEST(Partition, LongChainsAreSeveralKernels) {
     chain.back().weight = 50;
   }
   chain.back().returned = true;
-  EXPECT_EQ(kernelsOf(chain), (Kernels{{0, 1, 2, 3, 4},
-                                       {5, 6, 7, 8, 9},
-                                       {10, 11}}));
+  EXPECT_EQ(kernelsOf(chain),
+            (Kernels{{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}, {10, 11}}));
 }
 
 TEST(Partition, LongChainsAreNotCopied) {
-  // Copies of 80 each for two readers: three of them, then the fourth is stored.
+  // Copies of 80 each for two readers: three of them, then the fourth is
+  // stored.
   std::vector<FusionNode> nodes = {pointwise(kRow, {}, Copy::Cheap)};
   nodes[0].weight = 80;
   for (int v = 1; v < 4; ++v) {
@@ -136,10 +143,10 @@ TEST(Partition, LatestAnchorIsPreferred) {
                        returned(pointwise(kImage, {at(0), at(1)}))}),
             (Kernels{{0}, {1, 2}}));
   // An anchor goes before a later chain of pointwise ops.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
-                       returned(pointwise(kImage)),
-                       returned(pointwise(kImage, {at(0), at(1)}))}),
-            (Kernels{{1}, {0, 2}}));
+  EXPECT_EQ(
+      kernelsOf({node(Kind::Contraction, kImage), returned(pointwise(kImage)),
+                 returned(pointwise(kImage, {at(0), at(1)}))}),
+      (Kernels{{1}, {0, 2}}));
 }
 
 TEST(Partition, WhatOneKernelNeedsIsComputedThere) {
@@ -149,11 +156,11 @@ TEST(Partition, WhatOneKernelNeedsIsComputedThere) {
                        returned(pointwise(kImage, {at(1), at(2)}))}),
             (Kernels{{0}, {1, 2, 3}}));
   // Not where what it reads would have to be stored instead.
-  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage),
-                       pointwise(kImage, {at(0)}),
-                       node(Kind::Contraction, kImage, {elsewhere(1)}),
-                       returned(pointwise(kImage, {at(1), at(2)}))}),
-            (Kernels{{0, 1}, {2, 3}}));
+  EXPECT_EQ(
+      kernelsOf({node(Kind::Contraction, kImage), pointwise(kImage, {at(0)}),
+                 node(Kind::Contraction, kImage, {elsewhere(1)}),
+                 returned(pointwise(kImage, {at(1), at(2)}))}),
+      (Kernels{{0, 1}, {2, 3}}));
   // Nor where several kernels need it.
   EXPECT_EQ(kernelsOf({returned(pointwise(kImage)), pointwise(kImage, {at(0)}),
                        node(Kind::Contraction, kImage),
@@ -179,11 +186,10 @@ TEST(Partition, SumsOverOneTensorAreOnePass) {
                        returned(reduction(kImage, kRow, {at(2)}))}),
             (Kernels{{0}, {1, 2, 3}}));
   // Not where they read nothing in common, ...
-  EXPECT_EQ(
-      kernelsOf({returned(pointwise(kImage)), returned(pointwise(kImage)),
-                 returned(reduction(kImage, kRow, {at(0)})),
-                 returned(reduction(kImage, kRow, {at(1)}))}),
-      (Kernels{{0}, {2}, {1}, {3}}));
+  EXPECT_EQ(kernelsOf({returned(pointwise(kImage)), returned(pointwise(kImage)),
+                       returned(reduction(kImage, kRow, {at(0)})),
+                       returned(reduction(kImage, kRow, {at(1)}))}),
+            (Kernels{{0}, {2}, {1}, {3}}));
   // ... reduce to different shapes, ...
   EXPECT_EQ(kernelsOf({returned(pointwise(kImage)),
                        returned(reduction(kImage, kRow, {at(0)})),
@@ -194,6 +200,40 @@ TEST(Partition, SumsOverOneTensorAreOnePass) {
                        returned(reduction(kImage, kRow, {at(0)})),
                        pointwise(kImage, {at(0), elsewhere(1)}),
                        returned(reduction(kImage, kRow, {at(2)}))}),
+            (Kernels{{0}, {1}, {2, 3}}));
+}
+
+TEST(Partition, SumsOfRowsAreTakenInPassing) {
+  // A convolution that is stored, the sum of its rows, and of their squares.
+  EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), rowSum({at(0)}),
+                       pointwise(kImage, {at(0)}), rowSum({at(2)}),
+                       returned(pointwise(
+                           kImage, {at(0), elsewhere(1), elsewhere(3)}))}),
+            (Kernels{{0, 1, 2, 3}, {4}}));
+  // Of distances from the beginning of a row: 1 is a change of indices, 2 is
+  // copied, 3 comes along.
+  EXPECT_EQ(
+      kernelsOf(
+          {node(Kind::Contraction, kImage),
+           pointwise(kPooled, {row(0)}, Copy::Free),
+           pointwise(kImage, {at(0), row(1)}, Copy::Cheap),
+           pointwise(kImage, {at(2), at(2)}), rowSum({at(3)}), rowSum({at(2)}),
+           returned(pointwise(kImage, {at(0), elsewhere(4), elsewhere(5)}))}),
+      (Kernels{{0, 1, 2, 3, 4, 5}, {6}}));
+  // Not where it is stored for the sum's sake only, ...
+  EXPECT_EQ(
+      kernelsOf({node(Kind::Contraction, kImage), returned(rowSum({at(0)}))}),
+      (Kernels{{0}, {1}}));
+  // ... of another row, ...
+  EXPECT_EQ(kernelsOf({returned(node(Kind::Contraction, kImage)),
+                       pointwise(kImage, {at(0), elsewhere(0)}),
+                       returned(rowSum({at(1)}))}),
+            (Kernels{{0}, {1, 2}}));
+  // ... or where it needs what is computed later.
+  EXPECT_EQ(kernelsOf({returned(node(Kind::Contraction, kImage)),
+                       reduction(kImage, kScalar, {at(0)}),
+                       pointwise(kImage, {at(0), elsewhere(1)}),
+                       returned(rowSum({at(2)}))}),
             (Kernels{{0}, {1}, {2, 3}}));
 }
 
@@ -351,10 +391,7 @@ void readsThroughCopies(const std::vector<FusionNode> &nodes,
                         const std::vector<bool> &copied, int v, Access access,
                         std::set<std::pair<int, Access>> &reads) {
   for (const auto &edge : nodes[v].inputs) {
-    Access composed =
-        access == Access::Identity && edge.access == Access::Identity
-            ? Access::Identity
-            : Access::Other;
+    Access composed = std::max(access, edge.access);
     if (copied[edge.producer])
       readsThroughCopies(nodes, copied, edge.producer, composed, reads);
     else
@@ -391,11 +428,59 @@ void checkPartition(const std::vector<FusionNode> &nodes,
               << v << " runs before " << edge.producer;
       }
   }
+  auto isIn = [](const std::vector<int> &kernel, int v) {
+    return std::count(kernel.begin(), kernel.end(), v) > 0;
+  };
+  auto readersOf = [&](int u) {
+    std::vector<int> readers;
+    for (int v = 0; v < int(nodes.size()); ++v) {
+      std::set<std::pair<int, Access>> reads;
+      if (!result.copied[v])
+        readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
+      for (auto [read, access] : reads)
+        if (read == u)
+          readers.push_back(v);
+    }
+    return readers;
+  };
   for (const auto &kernel : result.kernels) {
+    // Sums of rows beside something of their loops that is stored are no
+    // anchors; they, and what they alone need, may read the beginnings of rows.
+    auto isPassing = [&](int v) {
+      return nodes[v].sumsRows &&
+             std::any_of(kernel.begin(), kernel.end(), [&](int u) {
+               if (result.copied[u] || u == v ||
+                   nodes[u].results != nodes[v].loops)
+                 return false;
+               auto readers = readersOf(u);
+               return nodes[u].returned ||
+                      std::any_of(readers.begin(), readers.end(),
+                                  [&](int r) { return !isIn(kernel, r); });
+             });
+    };
+    std::function<bool(int)> servesPassing = [&](int v) {
+      auto readers = readersOf(v);
+      return isPassing(v) ||
+             (nodes[v].kind == Kind::Pointwise && !readers.empty() &&
+              std::all_of(readers.begin(), readers.end(), servesPassing));
+    };
+    auto checkReads = [&](int v) {
+      std::set<std::pair<int, Access>> reads;
+      readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
+      for (auto [u, access] : reads)
+        if (isIn(kernel, u) && access != Access::Identity)
+          EXPECT_TRUE(nodes[v].kind == Kind::Window ||
+                      (access == Access::Row && servesPassing(v)))
+              << v << " reads " << u << " elsewhere";
+    };
     int anchors = 0, contractions = 0, windows = 0;
     std::set<std::pair<int, int>> reduced; // loops, results
     bool onlyReductions = true;
     for (int v : kernel) {
+      if (isPassing(v) && kernel.size() > 1 && servesPassing(v)) {
+        checkReads(v);
+        continue;
+      }
       if (nodes[v].kind == Kind::Reduction)
         reduced.emplace(nodes[v].loops, nodes[v].results);
       else
@@ -407,13 +492,7 @@ void checkPartition(const std::vector<FusionNode> &nodes,
         EXPECT_EQ(kernel.size(), 1u);
       if (result.copied[v])
         continue;
-      std::set<std::pair<int, Access>> reads;
-      readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
-      for (auto [u, access] : reads)
-        if (std::count(kernel.begin(), kernel.end(), u) &&
-            access == Access::Other)
-          EXPECT_EQ(nodes[v].kind, Kind::Window)
-              << v << " reads " << u << " elsewhere";
+      checkReads(v);
     }
     EXPECT_TRUE(anchors <= 1 ||
                 (anchors == 2 && contractions == 1 && windows == 1) ||
@@ -447,17 +526,29 @@ TEST(Partition, RandomGraphsKeepEveryPromise) {
           made.kind == Kind::Pointwise ? made.results : below(shapes + 1);
       if (made.kind == Kind::Pointwise)
         made.copy = Copy(below(3));
+      made.sumsRows = made.kind == Kind::Reduction &&
+                      made.loops != made.results && below(3);
       for (int i = v == 0 ? 0 : below(4); i > 0; --i) {
-        FusionNode::Edge edge{below(v),
-                              below(3) ? Access::Identity : Access::Other};
+        constexpr Access accesses[] = {Access::Identity, Access::Identity,
+                                       Access::Identity, Access::Row,
+                                       Access::Other};
+        FusionNode::Edge edge{below(v), accesses[below(5)]};
         // An element at the loops' own indices exists in equal shapes only.
-        if (nodes[edge.producer].results != made.loops)
+        if (nodes[edge.producer].results != made.loops &&
+            edge.access == Access::Identity)
           edge.access = Access::Other;
         made.inputs.push_back(edge);
       }
       made.returned = below(5) == 0;
       nodes.push_back(made);
     }
+    // Nothing is computed for nobody.
+    std::set<int> read;
+    for (const FusionNode &made : nodes)
+      for (const auto &edge : made.inputs)
+        read.insert(edge.producer);
+    for (int v = 0; v < count; ++v)
+      nodes[v].returned |= read.count(v) == 0;
     Pairs mustPrecede;
     for (int i = below(4); i > 0; --i) {
       int writer = below(count), reader = below(count);
