@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
-#include "compiler/ir/Borders.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
 #include "passes/Passes.h"
@@ -41,25 +41,66 @@ bool isBetweenKernels(Value value) {
          llvm::all_of(value.getUsers(), [](Operation *user) { return isa<ir::KernelOp>(user); });
 }
 
-/// Whether a kernel that pads can leave its input where it is: in the middle of
-/// the result. One that adds a border of samples cannot.
-bool canWriteBorderOnly(ir::KernelOp kernel) {
-  auto padding = paddingOf(kernel);
-  if (!padding)
-    return false;
-  auto type = cast<RankedTensorType>(kernel->getResult(0).getType());
-  for (auto [d, size] : llvm::enumerate(type.getShape())) {
-    if (padding->before[d] < 0 || padding->after[d] < 0 ||
-        (ShapedType::isDynamic(size) && padding->before[d] + padding->after[d] > 0))
-      return false;
-  }
-  Value input = kernel.getInputs()[0];
-  return input.getType() != type && isBetweenKernels(input) && isBetweenKernels(kernel->getResult(0)) &&
-         !borderKernelOf(input);
-}
-
 bool isViewed(Value value) {
   return llvm::any_of(value.getUsers(), [](Operation *user) { return isView(user); });
+}
+
+/// Whether kernels alone look at the tensor, be it through views.
+bool isInternal(Value value) {
+  return llvm::all_of(value.getUsers(), [](Operation *user) {
+    return isa<ir::KernelOp>(user) || (isView(user) && isInternal(user->getResult(0)));
+  });
+}
+
+/// The views of a value, itself among them, that kernels read. Others are
+/// steps between two shapes.
+void collectViews(Value value, SmallVectorImpl<Value> &views) {
+  if (llvm::any_of(value.getUsers(), [](Operation *user) { return isa<ir::KernelOp>(user); }))
+    views.push_back(value);
+  for (Operation *user : value.getUsers())
+    if (isView(user))
+      collectViews(user->getResult(0), views);
+}
+
+/// Rows that are to lie apart, in a tensor between kernels: such that they are
+/// rows in each of its views.
+Rows wantedRows(OpResult result) {
+  if (!isInternal(result) || holderOf(result))
+    return {};
+  SmallVector<Value> views;
+  collectViews(result, views);
+  if (!llvm::is_contained(views, result))
+    views.push_back(result); // its kernel writes it
+  for (Value view : views)
+    if (int64_t pitch = wantedPitch(view.getType())) {
+      const int64_t length = cast<RankedTensorType>(view.getType()).getShape().back();
+      if (llvm::all_of(views, [&](Value other) {
+            return rowRank(cast<RankedTensorType>(other.getType()).getShape(), length) > 0;
+          }))
+        return {length, pitch};
+    }
+  return {};
+}
+
+/// Whether a kernel that pads or joins its inputs can have them where they belong:
+/// in its result. One that adds a border of samples cannot.
+bool canHoldInputs(ir::KernelOp kernel) {
+  auto begins = beginsOfInputs(kernel);
+  if (begins.empty() || !isInternal(kernel->getResult(0)))
+    return false;
+  auto type = cast<RankedTensorType>(kernel->getResult(0).getType());
+  if (auto padding = paddingOf(kernel)) {
+    for (auto [d, size] : llvm::enumerate(type.getShape()))
+      if (padding->before[d] < 0 || padding->after[d] < 0 ||
+          (ShapedType::isDynamic(size) && padding->before[d] + padding->after[d] > 0))
+        return false;
+  }
+  // Each in one place, and nothing inside of it.
+  llvm::SmallPtrSet<void *, 4> seen;
+  return llvm::all_of(kernel.getInputs(), [&](Value input) {
+    return input.getType() != type && isBetweenKernels(input) && !holderOf(input) &&
+           !input.getDefiningOp()->hasAttr(kHoldsInputs) && seen.insert(input.getAsOpaquePointer()).second;
+  });
 }
 
 /// Whether it lies in memory that follows the persistent tensors' layout: they
@@ -105,22 +146,26 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
         ++numPadded;
       }
     for (auto kernel : function.getOps<ir::KernelOp>())
-      if (canWriteBorderOnly(kernel)) {
-        kernel->setAttr(kBorder, builder.getUnitAttr());
+      if (canHoldInputs(kernel)) {
+        kernel->setAttr(kHoldsInputs, builder.getUnitAttr());
         ++numInside;
       }
     for (auto kernel : function.getOps<ir::KernelOp>()) {
-      SmallVector<int64_t> pitches;
+      SmallVector<int64_t> pitches, lengths;
       for (OpResult result : kernel->getResults()) {
-        int64_t pitch = isViewed(result) || borderKernelOf(result) ? 0 : wantedPitch(result.getType());
+        Rows rows = wantedRows(result);
         for (OpOperand &use : result.getUses())
           if (isa<func::ReturnOp>(use.getOwner()))
-            pitch = pitchFor(resultBinding(function, use.getOperandNumber()), result.getType());
-        pitches.push_back(pitch);
-        numPadded += pitch != 0;
+            rows = {0, pitchFor(resultBinding(function, use.getOperandNumber()), result.getType())};
+        auto shape = cast<RankedTensorType>(result.getType()).getShape();
+        lengths.push_back(rows.length || shape.empty() ? rows.length : shape.back());
+        pitches.push_back(rows.pitch);
+        numPadded += rows.pitch != 0;
       }
-      if (llvm::any_of(pitches, [](int64_t pitch) { return pitch != 0; }))
-        kernel->setAttr(kPitches, builder.getDenseI64ArrayAttr(pitches));
+      if (llvm::all_of(pitches, [](int64_t pitch) { return pitch == 0; }))
+        continue;
+      kernel->setAttr(kPitches, builder.getDenseI64ArrayAttr(pitches));
+      kernel->setAttr(kRowLengths, builder.getDenseI64ArrayAttr(lengths));
     }
   }
 

@@ -27,6 +27,16 @@ def FmSimplify : Pass<"fm-simplify", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmFoldMovement : Pass<"fm-fold-movement", "::mlir::func::FuncOp"> {
+  let summary = "Transposes and slices that are mere addresses";
+  let description = [{
+    Before and after: fm ops, same results, bit for bit. Contractions take and yield
+    transposed tensors themselves; a slice moves behind a reshape that splits its
+    dimension into heads; tensors embedded in zeros side by side, and summed, are a
+    concatenation. Runs before differentiation, and after it for what adjoints make.
+  }];
+}
+
 def FmScaleKernels : Pass<"fm-scale-kernels", "::mlir::func::FuncOp"> {
   let summary = "Factors of a 1x1 convolution's input move to its kernel";
   let description = [{
@@ -131,8 +141,8 @@ def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
     kernels `fm.pitches` where rows would compete for the same sets of a cache;
     without the attribute a tensor is dense. A persistent tensor has one layout in
     all entries; tensors of the application, and what views look at, are dense.
-    A kernel with `fm.border` puts a border around its input: the input lies in
-    the middle of the result, and the kernel writes the border alone.
+    A kernel with `fm.holds_inputs` puts a border around its input, or its inputs
+    side by side: they lie in its result, and the kernel writes the border alone.
   }];
   let statistics = [Statistic<"numPadded", "padded", "Tensors with rows apart">,
                     Statistic<"numInside", "inside", "Tensors inside of their padded selves">];

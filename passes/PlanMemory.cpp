@@ -1,7 +1,7 @@
 //===- PlanMemory.cpp - A place for every tensor that a kernel writes -----------===//
 
 #include "compiler/ir/Bindings.h"
-#include "compiler/ir/Borders.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
 #include "passes/Passes.h"
 #include "passes/Planner.h"
@@ -16,12 +16,12 @@ namespace fm::passes {
 namespace {
 
 /// Bytes of a tensor for the largest n.
-int64_t bytesOf(RankedTensorType type, int64_t pitch, int64_t batch) {
+int64_t bytesOf(RankedTensorType type, Rows rows, int64_t batch) {
   int64_t count = 1;
   for (int64_t size : type.getShape())
     count *= ShapedType::isDynamic(size) ? batch : size;
-  if (pitch)
-    count = count / type.getShape().back() * pitch;
+  if (rows.pitch)
+    count = count / rows.length * rows.pitch;
   unsigned bits = type.getElementTypeBitWidth();
   return count * std::max(1u, bits / 8);
 }
@@ -46,14 +46,14 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
         block.first = block.last = step[kernel];
         if (!lastUse(result, step, block.last))
           continue; // it goes to an argument or a persistent tensor
-        if (borderKernelOf(result))
-          continue; // it lies in its padded self
-        if (kernel->hasAttr(kBorder)) {
-          Value inside = kernel.getInputs()[0];
-          block.first = step[inside.getDefiningOp()];
-          lastUse(inside, step, block.last);
-        }
-        block.bytes = bytesOf(cast<RankedTensorType>(result.getType()), pitchOf(result), batch);
+        if (holderOf(result))
+          continue; // it lies in another one
+        if (kernel->hasAttr(kHoldsInputs))
+          for (Value inside : kernel.getInputs()) {
+            block.first = std::min(block.first, step[inside.getDefiningOp()]);
+            lastUse(inside, step, block.last);
+          }
+        block.bytes = bytesOf(cast<RankedTensorType>(result.getType()), rowsOf(result), batch);
         blocks.push_back(block);
         owners.push_back({kernel, result.getResultNumber()});
       }
@@ -63,10 +63,11 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
       offsets[kernel].assign(kernel->getNumResults(), -1);
     for (auto [block, owner] : llvm::zip(blocks, owners)) {
       offsets[owner.first][owner.second] = block.offset;
-      if (owner.first->hasAttr(kBorder)) {
-        auto inside = cast<OpResult>(owner.first.getInputs()[0]);
-        offsets[inside.getOwner()][inside.getResultNumber()] = block.offset;
-      }
+      if (owner.first->hasAttr(kHoldsInputs))
+        for (Value input : owner.first.getInputs()) {
+          auto inside = cast<OpResult>(input);
+          offsets[inside.getOwner()][inside.getResultNumber()] = block.offset;
+        }
     }
     Builder builder(&getContext());
     for (ir::KernelOp kernel : kernels)

@@ -4,7 +4,7 @@
 
 #include "compiler/codegen/Layouts.h"
 #include "compiler/ir/Bindings.h"
-#include "compiler/ir/Borders.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
 
@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <map>
+#include <numeric>
 #include <set>
 
 using namespace mlir;
@@ -77,7 +78,7 @@ private:
   void collectTensors(ir::ModelOp model) {
     for (auto function : module.getOps<func::FuncOp>())
       for (BlockArgument argument : function.getArguments())
-        if (int64_t pitch = pitchOf(argument))
+        if (int64_t pitch = rowsOf(argument).pitch)
           pitches[argumentBinding(function, argument.getArgNumber()).getName()] = pitch;
     model.walk([&](ir::ParameterOp op) {
       auto tensor = tensorOf(op.getName(), cast<RankedTensorType>(op.getType()),
@@ -284,13 +285,19 @@ private:
                         entry.arguments[place.index].role != EntryArgument::Role::Gradients;
       call.places.push_back(place);
     };
-    for (auto [input, buffer] : llvm::zip(kernel.getInputs(), spec->inputs))
-      addPlace(places.lookup(input), buffer);
+    std::vector<unsigned> given(spec->inputs.size());
+    std::iota(given.begin(), given.end(), 0u);
+    if (machine)
+      given = separateParts(*spec);
+    for (auto [number, buffer] : llvm::zip(given, spec->inputs))
+      addPlace(places.lookup(kernel.getInputs()[number]), buffer);
     for (OpResult result : kernel.getResults())
       if (int64_t offset = offsets[result.getResultNumber()]; offset >= 0)
         places[result] = {TensorPlace::Space::Arena, 0, offset};
+    if (spec->outputs.empty())
+      return success(); // what it joins was written side by side
     // The sides of a border are outputs of their own, all in the one result.
-    const bool border = kernel->hasAttr(kBorder);
+    const bool border = kernel->hasAttr(kHoldsInputs);
     for (auto [i, output] : llvm::enumerate(spec->outputs))
       addPlace(places.lookup(kernel->getResult(border ? 0 : i)), output.buffer);
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())

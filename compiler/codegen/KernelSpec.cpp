@@ -7,11 +7,11 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/KernelSpec.h"
 
-#include <map>
 #include <cctype>
 #include <cinttypes>
 #include <cstdio>
 #include <limits>
+#include <map>
 #include <set>
 #include <unordered_set>
 
@@ -33,14 +33,16 @@ int64_t sizeOf(ScalarType type) {
 }
 
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
-                                  int64_t pitch) {
+                                  int64_t pitch, size_t rowRank) {
   std::vector<PhysicalDim> dims(shape.size());
   int64_t stride = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     dims[i].logical = i;
     dims[i].extent = shape[i];
     dims[i].stride = stride;
-    stride *= pitch && i + 1 == shape.size() ? pitch : shape[i].size;
+    stride *= shape[i].size;
+    if (pitch && i + rowRank == shape.size())
+      stride = pitch;
   }
   return dims;
 }

@@ -136,9 +136,10 @@ struct Buffer {
   int aliasOf = -1;
 };
 
-/// Row-major dims for `shape`; rows begin every `pitch` elements (0: dense).
+/// Row-major dims for `shape`; rows begin every `pitch` elements (0: dense), and
+/// the last `rowRank` dimensions make a row.
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
-                                  int64_t pitch = 0);
+                                  int64_t pitch = 0, size_t rowRank = 1);
 
 struct Output {
   unsigned stage = 0;

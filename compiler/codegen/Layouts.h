@@ -30,6 +30,11 @@ struct LayoutWish {
 std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
                                       const MachineModel &machine);
 
+/// Of an input that is read in part, such as a slice, the kernel gets that part;
+/// of one that is read in several parts which do not overlap, each of them as an
+/// input of its own. Returns, per input, the number of the one given.
+std::vector<unsigned> separateParts(KernelSpec &spec);
+
 /// The kernel that copies `from` into `dims`. Its output is fmc's own memory of
 /// `bytesOf(output)` bytes.
 KernelSpec copyKernel(const Buffer &from, const std::vector<PhysicalDim> &dims);

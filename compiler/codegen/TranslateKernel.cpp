@@ -7,7 +7,7 @@
 
 #include "compiler/codegen/BuildProgram.h"
 #include "compiler/codegen/Layouts.h"
-#include "compiler/ir/Borders.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Together.h"
 
@@ -157,8 +157,10 @@ public:
   Translator(ir::KernelOp kernel, int64_t batch) : kernel(kernel), batch(batch) {}
 
   FailureOr<KernelSpec> run() {
-    if (kernel->hasAttr(kBorder)) {
+    if (kernel->hasAttr(kHoldsInputs)) {
       auto padding = paddingOf(kernel);
+      if (!padding)
+        return std::move(spec); // nothing is left to do
       Value padded = kernel->getResult(0);
       return borderKernel(buffer("out", cast<RankedTensorType>(padded.getType()), padded), padding->before,
                           padding->after, padding->value);
@@ -195,18 +197,25 @@ private:
     result.name = std::move(name);
     result.type = scalarTypeOf(type.getElementType());
     result.shape = extentsOf(type, batch);
-    ir::KernelOp border = borderKernelOf(value);
-    if (!border) {
-      result.dims = rowMajor(result.shape, pitchOf(value));
+    ir::KernelOp holder = holderOf(value);
+    if (!holder) {
+      result.dims = rowMajorOf(type, value);
       return result;
     }
-    Value padded = border->getResult(0);
-    result.dims = rowMajor(extentsOf(cast<RankedTensorType>(padded.getType()), batch), pitchOf(padded));
-    for (auto [dim, before] : llvm::zip(result.dims, paddingOf(border)->before)) {
-      result.offset += before * dim.stride;
+    Value whole = holder->getResult(0);
+    result.dims = rowMajorOf(cast<RankedTensorType>(whole.getType()), whole);
+    OperandRange parts = holder.getInputs();
+    const auto begins = beginsOfInputs(holder);
+    for (auto [dim, begin] : llvm::zip(result.dims, begins[llvm::find(parts, value) - parts.begin()])) {
+      result.offset += begin * dim.stride;
       dim.extent = result.shape[dim.logical];
     }
     return result;
+  }
+
+  std::vector<PhysicalDim> rowMajorOf(RankedTensorType type, Value value) const {
+    const Rows rows = rowsOf(value);
+    return rowMajor(extentsOf(type, batch), rows.pitch, rows.pitch ? rowRank(type.getShape(), rows.length) : 1);
   }
 
   //===--------------------------------------------------------------------===//

@@ -43,6 +43,9 @@ static const Stage kStages[] = {
        manager.addPass(passes::createFmBuildEntries());
        // Before differentiation, so that the adjoint of the simpler form is built.
        onFunctions(manager, passes::createFmSimplify());
+       onFunctions(manager, passes::createFmFoldMovement());
+       // What several slices are taken of is one tensor, and so is its gradient.
+       manager.addPass(createCSEPass());
        if (!options.exact)
          onFunctions(manager, passes::createFmScaleKernels());
      },
@@ -55,6 +58,7 @@ static const Stage kStages[] = {
        if (!options.exact)
          onFunctions(manager, passes::createFmRowMoments());
        onFunctions(manager, passes::createFmDecompose());
+       onFunctions(manager, passes::createFmFoldMovement());
        if (!options.exact)
          onFunctions(manager, passes::createFmFactorSums());
        if (!options.exact)

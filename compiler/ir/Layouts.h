@@ -2,7 +2,8 @@
 //
 // A tensor is row-major; its rows may lie further apart than they are long. The
 // distance is its pitch: an attribute of function arguments that persist, and of
-// kernels for their results. Whatever a view looks at is dense.
+// kernels for their results. A row is the last dimension, or several of the last
+// dimensions: a view may split it. What the application looks at is dense.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_IR_LAYOUTS_H
@@ -10,6 +11,7 @@
 
 #include "compiler/ir/Dialect.h"
 #include "compiler/ir/RowPitch.h"
+#include "compiler/ir/Views.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -19,18 +21,48 @@ namespace fm {
 inline constexpr llvm::StringLiteral kPitch = "fm.pitch";
 /// On kernels: the same for each result, 0 where it is dense.
 inline constexpr llvm::StringLiteral kPitches = "fm.pitches";
+/// Beside it: the elements of such a row.
+inline constexpr llvm::StringLiteral kRowLengths = "fm.row_lengths";
 
-/// Pitch of a value between kernels, or 0 if it is dense.
-inline int64_t pitchOf(mlir::Value value) {
+/// Rows of `length` contiguous elements, `pitch` apart; dense if `pitch` is 0.
+struct Rows {
+  int64_t length = 0, pitch = 0;
+};
+
+/// How many of the last dimensions make a row of `length` elements; 0 if none do.
+inline size_t rowRank(llvm::ArrayRef<int64_t> shape, int64_t length) {
+  int64_t product = 1;
+  for (size_t rank = 1; rank <= shape.size(); ++rank) {
+    const int64_t size = shape[shape.size() - rank];
+    if (mlir::ShapedType::isDynamic(size))
+      return 0;
+    product *= size;
+    if (product == length)
+      return rank;
+  }
+  return 0;
+}
+
+/// Rows of a value between kernels, which may be a view.
+inline Rows rowsOf(mlir::Value value) {
+  value = viewRoot(value);
+  auto type = llvm::dyn_cast<mlir::RankedTensorType>(value.getType());
+  if (!type || type.getRank() == 0)
+    return {}; // the number of samples, a scalar
+  const int64_t last = type.getShape().back();
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
     auto pitch = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPitch)
                           : mlir::IntegerAttr();
-    return pitch ? pitch.getInt() : 0;
+    return {last, pitch ? pitch.getInt() : 0};
   }
   auto kernel = value.getDefiningOp<ir::KernelOp>();
   auto pitches = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kPitches) : mlir::DenseI64ArrayAttr();
-  return pitches ? pitches[llvm::cast<mlir::OpResult>(value).getResultNumber()] : 0;
+  auto lengths = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kRowLengths) : mlir::DenseI64ArrayAttr();
+  if (!pitches)
+    return {last, 0};
+  const unsigned number = llvm::cast<mlir::OpResult>(value).getResultNumber();
+  return {lengths ? lengths[number] : last, pitches[number]};
 }
 
 } // namespace fm

@@ -1,6 +1,6 @@
 //===- LowerTensor.cpp - Reductions, shapes, einsum to linalg ---------------===//
 
-#include "compiler/ir/Borders.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/LowerSupport.h"
 
 using namespace mlir;
@@ -369,7 +369,7 @@ FM_LOWER(ConcatOp) {
   auto type = cast<RankedTensorType>(getType());
   int64_t rank = type.getRank();
   int64_t axis = getAxis() < 0 ? getAxis() + rank : getAxis();
-  return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
+  Value joined = buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
     // Each tensor is read at a clamped position; the last that begins at or
     // before this one is taken.
     Value result;
@@ -385,7 +385,9 @@ FM_LOWER(ConcatOp) {
       begin += size;
     }
     return result;
-  })};
+  });
+  setConcat(joined.getDefiningOp(), axis);
+  return {joined};
 }
 
 FM_LOWER(PadOp) {

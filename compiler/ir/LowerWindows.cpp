@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/ir/Borders.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/LowerSupport.h"
 
 using namespace mlir;

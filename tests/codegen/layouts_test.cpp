@@ -96,6 +96,65 @@ TEST(Layouts, Border) {
         }
 }
 
+/// Two of three slices of a row of 24: 8 and 16 are where they begin.
+TEST(Layouts, PartsAreInputsOfTheirOwn) {
+  KernelBuilder k("parts");
+  auto x = k.input("x", {batch(3), fixed(5), fixed(24)});
+  auto y = k.input("y", {batch(3), fixed(5), fixed(8)});
+  auto at = [](const KernelBuilder::Tensor &t, int64_t begin) {
+    return t({index(0), index(1), index(2) + integer(begin)});
+  };
+  k.output("z", k.pointwise("z", {batch(3), fixed(5), fixed(8)},
+                            at(x, 8) - at(x, 16) * at(x, 16) + at(y, 0)));
+  KernelSpec spec = k.spec;
+  EXPECT_EQ(separateParts(spec), (std::vector<unsigned>{0, 1, 0}));
+  EXPECT_EQ(verify(spec), "");
+  ASSERT_EQ(spec.inputs.size(), 3u);
+  EXPECT_EQ(spec.inputs[0].offset, 8);
+  EXPECT_EQ(spec.inputs[2].offset, 16);
+  for (int part : {0, 2}) {
+    EXPECT_EQ(spec.inputs[part].shape[2].size, 8);
+    EXPECT_EQ(spec.inputs[part].dims[1].stride, 24);
+    EXPECT_EQ(spec.inputs[part].dims[0].stride, 5 * 24);
+  }
+  EXPECT_EQ(check(spec), "");
+  RunnableKernel kernel(spec, testTarget(true));
+  ASSERT_EQ(kernel.error, "");
+  std::vector<float> in(3 * 5 * 24 + 64), other(3 * 5 * 8 + 64), out(3 * 5 * 8);
+  for (size_t i = 0; i < in.size(); ++i)
+    in[i] = static_cast<float>(i % 24);
+  void *pointers[] = {in.data(), other.data(), in.data(), out.data()};
+  ASSERT_EQ(kernel(3, pointers), 0);
+  for (int i = 0; i < 3 * 5 * 8; ++i)
+    ASSERT_EQ(out[i], (i % 8 + 8.0f) - (i % 8 + 16.0f) * (i % 8 + 16.0f));
+}
+
+TEST(Layouts, PartsThatOverlapAreOneInput) {
+  KernelBuilder k("overlap");
+  auto x = k.input("x", {batch(3), fixed(24)});
+  k.output("z", k.pointwise("z", {batch(3), fixed(16)},
+                            x({index(0), index(1)}) *
+                                x({index(0), index(1) + integer(8)})));
+  KernelSpec spec = k.spec;
+  EXPECT_EQ(separateParts(spec), std::vector<unsigned>{0});
+  EXPECT_EQ(toString(spec), toString(k.spec));
+}
+
+// What is overwritten stays where it is.
+TEST(Layouts, PartsOfWhatIsOverwrittenAreOneInput) {
+  KernelBuilder k("overwrite");
+  auto w = k.input("w", {fixed(6), fixed(8)});
+  auto row = k.pointwise("row", {fixed(8)}, w({integer(0), index(0)}));
+  k.output("z", row);
+  k.output(
+      "v",
+      k.pointwise("v", {fixed(6), fixed(8)}, w({index(0), index(1)}) * 2.0),
+      false, 0);
+  KernelSpec spec = k.spec;
+  EXPECT_EQ(separateParts(spec), std::vector<unsigned>{0});
+  EXPECT_EQ(toString(spec), toString(k.spec));
+}
+
 TEST(Layouts, DenseInputGradientWantsTransposedWeights) {
   KernelBuilder k("dense_dx");
   auto dy = k.input("dy", {batch(64), fixed(128)});

@@ -9,9 +9,9 @@
 // CHECK-SAME:    %arg4: tensor<64x500xf32> {fm.binding = #fm.binding<parameter, "odd">}
 // CHECK-SAME:    %arg5: tensor<1x512xf32> {fm.binding = #fm.binding<parameter, "row">}
 // CHECK-SAME:    %arg6: tensor<64x256xf32> {fm.binding = #fm.binding<parameter, "half">, fm.pitch = 272 : i64}
-// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 528>}
-// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.pitches = array<i64: 528>}
-// CHECK:         fm.kernel n(%arg0) reads(%arg2) {fm.pitches = array<i64: 528>}
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 528>, fm.row_lengths = array<i64: 512>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.pitches = array<i64: 528>, fm.row_lengths = array<i64: 512>}
+// CHECK:         fm.kernel n(%arg0) reads(%arg2) {fm.pitches = array<i64: 528>, fm.row_lengths = array<i64: 512>}
 // CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) :
 module {
   fm.model @m batch 16 {
@@ -52,7 +52,7 @@ module {
 // what is padded another time.
 // CHECK-LABEL: @borders
 // CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1) :
-// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.border} :
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.holds_inputs} :
 // CHECK:         fm.kernel n(%arg0) reads(%[[X]]) :
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) :
 #all = affine_map<(d0, d1) -> (d0, d1)>
@@ -110,5 +110,72 @@ module {
       fm.yield %e : tensor<?x8xf32>
     }
     return %4 : tensor<?x8xf32>
+  }
+}
+
+// -----
+
+// Rows lie apart in views as well, if kernels see whole rows in each of them: 256
+// floats, or 4 x 64. The flat tensor between two shapes is nobody's. Two tensors
+// side by side lie in the one that joins them; one that is joined twice does not.
+// CHECK-LABEL: @views
+// CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 272>, fm.row_lengths = array<i64: 256>}
+// CHECK:         %[[A:.*]] = fm.kernel n(%arg0) reads(%{{.*}}) :
+// CHECK:         %[[B:.*]] = fm.kernel n(%arg0) reads(%{{.*}}) :
+// CHECK:         fm.kernel n(%arg0) reads(%[[A]], %[[B]]) {fm.holds_inputs, fm.pitches = array<i64: 528>, fm.row_lengths = array<i64: 512>} :
+// CHECK:         fm.kernel n(%arg0) reads(%[[A]]) :
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.pitches = array<i64: 272>, fm.row_lengths = array<i64: 256>}
+#four = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @views(%n: index {fm.binding = #fm.binding<samples, "n">},
+                   %x: tensor<?x8x256xf32> {fm.binding = #fm.binding<input, "x">})
+      -> (tensor<?x8x256xf32> {fm.binding = #fm.binding<output, "y">}) {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+      fm.yield %a : tensor<?x8x256xf32>
+    }
+    %flat = tensor.collapse_shape %0 [[0], [1, 2]] : tensor<?x8x256xf32> into tensor<?x2048xf32>
+    %heads = tensor.expand_shape %flat [[0], [1, 2, 3]] output_shape [%n, 8, 4, 64] : tensor<?x2048xf32> into tensor<?x8x4x64xf32>
+    %1 = fm.kernel n(%n) reads(%heads) : (tensor<?x8x4x64xf32>) -> tensor<?x8x4x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x4x64xf32>):
+      fm.yield %a : tensor<?x8x4x64xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%heads) : (tensor<?x8x4x64xf32>) -> tensor<?x8x4x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x4x64xf32>):
+      fm.yield %a : tensor<?x8x4x64xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%1, %2) : (tensor<?x8x4x64xf32>, tensor<?x8x4x64xf32>) -> tensor<?x8x8x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x4x64xf32>, %b: tensor<?x8x4x64xf32>):
+      %e = tensor.empty(%m) : tensor<?x8x8x64xf32>
+      %p = linalg.generic {indexing_maps = [#four], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+          outs(%e : tensor<?x8x8x64xf32>) attrs = {fm.concat = 2 : i64} {
+      ^bb0(%old: f32):
+        linalg.yield %old : f32
+      } -> tensor<?x8x8x64xf32>
+      fm.yield %p : tensor<?x8x8x64xf32>
+    }
+    %4 = fm.kernel n(%n) reads(%1) : (tensor<?x8x4x64xf32>) -> tensor<?x8x8x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x4x64xf32>):
+      %e = tensor.empty(%m) : tensor<?x8x8x64xf32>
+      %p = linalg.generic {indexing_maps = [#four], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+          outs(%e : tensor<?x8x8x64xf32>) attrs = {fm.concat = 2 : i64} {
+      ^bb0(%old: f32):
+        linalg.yield %old : f32
+      } -> tensor<?x8x8x64xf32>
+      fm.yield %p : tensor<?x8x8x64xf32>
+    }
+    %joined = tensor.collapse_shape %3 [[0], [1], [2, 3]] : tensor<?x8x8x64xf32> into tensor<?x8x512xf32>
+    %5 = fm.kernel n(%n) reads(%joined) : (tensor<?x8x512xf32>) -> tensor<?x8x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x512xf32>):
+      %e = tensor.empty(%m) : tensor<?x8x256xf32>
+      fm.yield %e : tensor<?x8x256xf32>
+    }
+    %6 = fm.kernel n(%n) reads(%4, %5) : (tensor<?x8x8x64xf32>, tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x8x8x64xf32>, %b: tensor<?x8x256xf32>):
+      fm.yield %b : tensor<?x8x256xf32>
+    }
+    return %6 : tensor<?x8x256xf32>
   }
 }

@@ -90,7 +90,7 @@ module {
 // CHECK-SAME:    fm.arena_bytes = 1280 : i64
 // CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: [[PLACE:[0-9]+]]>}
 // CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.offsets = array<i64: {{[0-9]+}}>}
-// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.border, fm.offsets = array<i64: [[PLACE]]>}
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]]) {fm.holds_inputs, fm.offsets = array<i64: [[PLACE]]>}
 // CHECK:         fm.kernel n(%arg0) reads(%{{.*}}, %{{.*}}) {fm.offsets = array<i64: -1>}
 #all = affine_map<(d0, d1) -> (d0, d1)>
 module {
@@ -105,7 +105,7 @@ module {
     ^bb0(%m: index, %a: tensor<?x8xf32>):
       fm.yield %a : tensor<?x8xf32>
     }
-    %2 = fm.kernel n(%n) reads(%0) {fm.border} : (tensor<?x8xf32>) -> tensor<?x12xf32> {
+    %2 = fm.kernel n(%n) reads(%0) {fm.holds_inputs} : (tensor<?x8xf32>) -> tensor<?x12xf32> {
     ^bb0(%m: index, %a: tensor<?x8xf32>):
       %e = tensor.empty(%m) : tensor<?x12xf32>
       %p = linalg.generic {indexing_maps = [#all], iterator_types = ["parallel", "parallel"]} outs(%e : tensor<?x12xf32>)
