@@ -52,6 +52,15 @@ Expr polynomial(const Expr &x, const std::vector<float> &coefficients) {
   return value;
 }
 
+/// The same as two chains, of even and of odd powers, which run side by side.
+Expr longPolynomial(const Expr &x, const std::vector<float> &coefficients) {
+  std::vector<float> even, odd;
+  for (size_t i = 0; i < coefficients.size(); ++i)
+    (i % 2 ? odd : even).push_back(coefficients[i]);
+  const Expr square = x * x;
+  return polynomial(square, odd) * x + polynomial(square, even);
+}
+
 Expr polynomial64(const Expr &x, const std::vector<double> &coefficients) {
   Expr value = Expr(coefficients.back());
   for (size_t i = coefficients.size() - 1; i-- > 0;)
@@ -167,7 +176,7 @@ Expr mathErf(const Expr &x) {
                              -0.02685899742f, 0.005199989255f, -0.000813044467f,
                              8.316879718e-5f});
   // Up to 3.9 a polynomial around the middle; behind it, erf rounds to 1.
-  Expr middle = polynomial(
+  Expr middle = longPolynomial(
       a - f32(2.4125f),
       {0.9993546009f, 0.003347975435f, -0.008077236824f, 0.01187627763f,
        -0.01163121499f, 0.007654604968f, -0.003061035415f, 0.0003015116381f,
