@@ -87,8 +87,9 @@ def FmRowSums : Pass<"fm-row-sums", "::mlir::func::FuncOp"> {
   let description = [{
     Before and after: fm ops. A sum over rows of 8 elements and more, and over other
     dimensions but the features, is a sum of the sums of rows, which the kernel
-    that computes what is summed can take in passing. Rounds differently, by no
-    more.
+    that computes what is summed can take in passing. A sum over everything is one
+    of the sums of parts of a sample, which threads can share. Rounds differently,
+    by no more.
   }];
 }
 

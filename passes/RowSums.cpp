@@ -41,10 +41,32 @@ struct SumOfRows : OpRewritePattern<ir::SumOp> {
   }
 };
 
+/// A loss sums everything to one number, which leaves other threads nothing to do:
+/// first each part of a sample, such as a row of an image or a word.
+struct SumOfEverything : OpRewritePattern<ir::SumOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ir::SumOp op, PatternRewriter &rewriter) const override {
+    constexpr int64_t small = 256; // elements of a part
+    auto type = cast<RankedTensorType>(op.getX().getType());
+    if (type.getRank() < 3 || int64_t(op.getAxis().size()) != type.getRank() ||
+        type.getDimSize(1) < kShortestRow)
+      return failure();
+    int64_t part = 1;
+    for (int64_t size : type.getShape().drop_front(2))
+      part *= size;
+    if (part < small)
+      return failure();
+    ir::TensorExpr x(rewriter, op.getLoc(), op.getX());
+    auto inner = llvm::to_vector(llvm::seq<int64_t>(2, type.getRank()));
+    rewriter.replaceOp(op, Value(x.sum(inner).sum(op.getAxis(), op.getKeepdims())));
+    return success();
+  }
+};
+
 struct RowSums : impl::FmRowSumsBase<RowSums> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SumOfRows>(&getContext());
+    patterns.add<SumOfRows, SumOfEverything>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

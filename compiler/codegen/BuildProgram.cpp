@@ -3,6 +3,7 @@
 #include "compiler/codegen/BuildProgram.h"
 
 #include "compiler/codegen/Layouts.h"
+#include "compiler/codegen/SeparateParts.h"
 #include "compiler/ir/Bindings.h"
 #include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"

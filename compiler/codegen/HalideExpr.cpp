@@ -318,11 +318,6 @@ HExpr Translator::translate(const Expr &e, const Site &site, Memo &memo) {
   case Op::Gt:
   case Op::Ge: {
     HExpr a = operand(0), b = operand(1);
-    if ((e.op == Op::Ne || e.op == Op::Eq) && a.type().is_float() &&
-        a.same_as(b)) { // Halide would find that x is x
-      value = e.op == Op::Ne ? mathIsNan(a) : !mathIsNan(a);
-      break;
-    }
     if (a.type() != b.type()) {
       a = wide(a);
       b = wide(b);

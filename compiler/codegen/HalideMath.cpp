@@ -246,8 +246,6 @@ Expr mathPow(const Expr &x, const Expr &y) {
                 result);
 }
 
-Expr mathIsNan(const Expr &x) { return isNan(x); }
-
 Expr mathMax(const Expr &a, const Expr &b) {
   // One instruction on x86, whose maxps gives its second operand if either is
   // NaN: that settles the case of one constant operand.

@@ -22,8 +22,6 @@ Halide::Expr mathErf(const Halide::Expr &x);
 Halide::Expr mathPow(const Halide::Expr &x, const Halide::Expr &y);
 
 /// A NaN in either operand gives NaN. Halide's own max and min do not say.
-/// Survives every optimiser: none reasons about bits.
-Halide::Expr mathIsNan(const Halide::Expr &x);
 Halide::Expr mathMax(const Halide::Expr &a, const Halide::Expr &b);
 Halide::Expr mathMin(const Halide::Expr &a, const Halide::Expr &b);
 

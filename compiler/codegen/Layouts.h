@@ -26,14 +26,13 @@ struct LayoutWish {
   std::vector<PhysicalDim> dims; ///< dense, outermost first
 };
 
+/// Inputs that reductions read, through changes of indices as well, and that
+/// may lie elsewhere: nothing overwrites them.
+std::vector<bool> readByReductions(const KernelSpec &spec);
+
 /// Inputs worth a copy: what the kernel gains is more than the copy costs.
 std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
                                       const MachineModel &machine);
-
-/// Of an input that is read in part, such as a slice, the kernel gets that part;
-/// of one that is read in several parts which do not overlap, each of them as an
-/// input of its own. Returns, per input, the number of the one given.
-std::vector<unsigned> separateParts(KernelSpec &spec);
 
 /// The kernel that copies `from` into `dims`. Its output is fmc's own memory of
 /// `bytesOf(output)` bytes.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "compiler/codegen/Layouts.h"
+#include "compiler/codegen/SeparateParts.h"
 #include "tests/codegen/KernelBuilder.h"
 #include "tests/codegen/KernelHarness.h"
 
@@ -96,16 +97,21 @@ TEST(Layouts, Border) {
         }
 }
 
-/// Two of three slices of a row of 24: 8 and 16 are where they begin.
+/// z[n, i, j] = sum of a[n, i, k] * b[n, j, k], where a and b are two of three
+/// slices of rows of 24: 8 and 16 are where they begin.
 TEST(Layouts, PartsAreInputsOfTheirOwn) {
   KernelBuilder k("parts");
   auto x = k.input("x", {batch(3), fixed(5), fixed(24)});
-  auto y = k.input("y", {batch(3), fixed(5), fixed(8)});
-  auto at = [](const KernelBuilder::Tensor &t, int64_t begin) {
-    return t({index(0), index(1), index(2) + integer(begin)});
-  };
-  k.output("z", k.pointwise("z", {batch(3), fixed(5), fixed(8)},
-                            at(x, 8) - at(x, 16) * at(x, 16) + at(y, 0)));
+  auto y = k.input("y", {batch(3), fixed(5), fixed(5)});
+  auto a = k.pointwise("a", {batch(3), fixed(5), fixed(8)},
+                       x({index(0), index(1), index(2) + integer(8)}));
+  auto z =
+      k.reduce("z", {batch(3), fixed(5), fixed(5)}, {fixed(8)}, number(f32, 0),
+               acc() + a({index(0), index(1), index(3)}) *
+                           x({index(0), index(2), index(3) + integer(16)}));
+  k.output("z", k.pointwise("sum", {batch(3), fixed(5), fixed(5)},
+                            z({index(0), index(1), index(2)}) +
+                                y({index(0), index(1), index(2)})));
   KernelSpec spec = k.spec;
   EXPECT_EQ(separateParts(spec), (std::vector<unsigned>{0, 1, 0}));
   EXPECT_EQ(verify(spec), "");
@@ -120,19 +126,34 @@ TEST(Layouts, PartsAreInputsOfTheirOwn) {
   EXPECT_EQ(check(spec), "");
   RunnableKernel kernel(spec, testTarget(true));
   ASSERT_EQ(kernel.error, "");
-  std::vector<float> in(3 * 5 * 24 + 64), other(3 * 5 * 8 + 64), out(3 * 5 * 8);
-  for (size_t i = 0; i < in.size(); ++i)
-    in[i] = static_cast<float>(i % 24);
+  // Row i of a sample is i + 1 in its second third, 1 in its last.
+  std::vector<float> in(3 * 5 * 24 + 64, 1000.0f), other(3 * 5 * 5 + 64),
+      out(3 * 5 * 5);
+  for (int row = 0; row < 15; ++row)
+    for (int c = 8; c < 24; ++c)
+      in[row * 24 + c] = c < 16 ? row % 5 + 1.0f : 1.0f;
   void *pointers[] = {in.data(), other.data(), in.data(), out.data()};
   ASSERT_EQ(kernel(3, pointers), 0);
-  for (int i = 0; i < 3 * 5 * 8; ++i)
-    ASSERT_EQ(out[i], (i % 8 + 8.0f) - (i % 8 + 16.0f) * (i % 8 + 16.0f));
+  for (int i = 0; i < 3 * 5 * 5; ++i)
+    ASSERT_EQ(out[i], 8.0f * (i / 5 % 5 + 1));
 }
 
 TEST(Layouts, PartsThatOverlapAreOneInput) {
   KernelBuilder k("overlap");
   auto x = k.input("x", {batch(3), fixed(24)});
-  k.output("z", k.pointwise("z", {batch(3), fixed(16)},
+  k.output("z", k.reduce("z", {batch(3)}, {fixed(16)}, number(f32, 0),
+                         acc() + x({index(0), index(1)}) *
+                                     x({index(0), index(1) + integer(8)})));
+  KernelSpec spec = k.spec;
+  EXPECT_EQ(separateParts(spec), std::vector<unsigned>{0});
+  EXPECT_EQ(toString(spec), toString(k.spec));
+}
+
+// Nor is there a reason to, where no reduction reads them, ...
+TEST(Layouts, PartsOfPointwiseOperandsAreOneInput) {
+  KernelBuilder k("pointwise");
+  auto x = k.input("x", {batch(3), fixed(24)});
+  k.output("z", k.pointwise("z", {batch(3), fixed(8)},
                             x({index(0), index(1)}) *
                                 x({index(0), index(1) + integer(8)})));
   KernelSpec spec = k.spec;
@@ -140,12 +161,12 @@ TEST(Layouts, PartsThatOverlapAreOneInput) {
   EXPECT_EQ(toString(spec), toString(k.spec));
 }
 
-// What is overwritten stays where it is.
+// ... and what is overwritten stays where it is.
 TEST(Layouts, PartsOfWhatIsOverwrittenAreOneInput) {
   KernelBuilder k("overwrite");
   auto w = k.input("w", {fixed(6), fixed(8)});
-  auto row = k.pointwise("row", {fixed(8)}, w({integer(0), index(0)}));
-  k.output("z", row);
+  k.output("z", k.reduce("row", {}, {fixed(8)}, number(f32, 0),
+                         acc() + w({integer(0), index(0)})));
   k.output(
       "v",
       k.pointwise("v", {fixed(6), fixed(8)}, w({index(0), index(1)}) * 2.0),
