@@ -47,6 +47,13 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
   return dims;
 }
 
+bool isPlain(const Buffer &buffer) {
+  for (const PhysicalDim &dim : buffer.dims)
+    if (dim.divisor != 1 || dim.modulus)
+      return false;
+  return buffer.dims.size() == buffer.shape.size();
+}
+
 namespace {
 
 const char *nameOf(ScalarType type) {

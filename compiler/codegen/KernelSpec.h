@@ -141,6 +141,9 @@ struct Buffer {
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
                                   int64_t pitch = 0, size_t rowRank = 1);
 
+/// Whether each logical dimension is one of the buffer's: no blocks.
+bool isPlain(const Buffer &buffer);
+
 struct Output {
   unsigned stage = 0;
   unsigned result = 0;

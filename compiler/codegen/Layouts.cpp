@@ -28,13 +28,6 @@ double copyCycles(const Buffer &buffer, const MachineModel &machine) {
   return elements * (2 * bytes < machine.l2Bytes ? 0.6 : 2.0) + 200;
 }
 
-bool isPlain(const std::vector<PhysicalDim> &dims) {
-  for (const PhysicalDim &dim : dims)
-    if (dim.divisor != 1 || dim.modulus)
-      return false;
-  return true;
-}
-
 /// `dims` with number `d` innermost.
 std::vector<PhysicalDim> withInnermost(std::vector<PhysicalDim> dims, size_t d,
                                        int64_t bytes) {
@@ -114,7 +107,7 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
     std::optional<LayoutWish> wish;
     for (size_t i = 0; i < candidate.size(); ++i) {
       const Buffer &buffer = spec.inputs[i];
-      if (!candidate[i] || buffer.dims.size() < 2 || !isPlain(buffer.dims) ||
+      if (!candidate[i] || buffer.dims.size() < 2 || !isPlain(buffer) ||
           buffer.dims.back().stride != 1 || sizeOf(buffer.type) < 4)
         continue;
       for (size_t d = 0; d + 1 < buffer.dims.size(); ++d) {
@@ -227,8 +220,8 @@ std::optional<CopyLoops> asCopy(const KernelSpec &spec) {
   const Expr &load = *stage.results[0].init;
   const Buffer &from = spec.inputs[0], &to = spec.outputs[0].buffer;
   if (load.op != Op::Load || load.type != to.type ||
-      !isIdentity(load, stage, from.shape) || !isPlain(from.dims) ||
-      !isPlain(to.dims) || from.dims.size() != to.dims.size())
+      !isIdentity(load, stage, from.shape) || !isPlain(from) || !isPlain(to) ||
+      from.dims.size() != to.dims.size())
     return std::nullopt;
   CopyLoops loops;
   loops.elementBytes = sizeOf(to.type);

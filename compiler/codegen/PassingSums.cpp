@@ -61,14 +61,6 @@ private:
     return found;
   }
 
-  static bool isSimple(const Buffer &buffer) {
-    return buffer.dims.size() == buffer.shape.size() &&
-           std::all_of(buffer.dims.begin(), buffer.dims.end(),
-                       [](const PhysicalDim &dim) {
-                         return dim.divisor == 1 && dim.modulus == 0;
-                       });
-  }
-
   const Output *outputOf(unsigned s, unsigned result) const {
     for (const Output &output : spec.outputs)
       if (output.stage == s && output.result == result)
@@ -86,7 +78,7 @@ private:
       const Output *output = outputOf(s, r);
       if (!elementOf(result, r) || result.update->op != Op::Add ||
           result.init->op != Op::Constant || result.init->floatValue != 0 ||
-          !output || output->inPlace >= 0 || !isSimple(output->buffer))
+          !output || output->inPlace >= 0 || !isPlain(output->buffer))
         return false;
     }
     bool read = false;
@@ -113,7 +105,7 @@ private:
           return;
         const unsigned t = load.source.index;
         const Output *output = outputOf(t, load.source.result);
-        if (!isMade[t] || (output && !isSimple(output->buffer)))
+        if (!isMade[t] || (output && !isPlain(output->buffer)))
           return;
         Points points;
         points.domain = spec.stages[t].domain;

@@ -83,12 +83,6 @@ private:
           visit(*root);
   }
 
-  static bool isPlain(const Buffer &buffer) {
-    return std::all_of(buffer.dims.begin(), buffer.dims.end(),
-                       [](const PhysicalDim &dim) {
-                         return dim.divisor == 1 && dim.modulus == 0;
-                       });
-  }
   static bool same(const Box &a, const Box &b) {
     for (size_t d = 0; d < a.size(); ++d)
       if (a[d].low != b[d].low || a[d].high != b[d].high)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/BuildProgram.h"
+#include "compiler/codegen/ExprBuilder.h"
 #include "compiler/codegen/Layouts.h"
 #include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
@@ -46,19 +47,6 @@ std::vector<Extent> extentsOf(RankedTensorType type, int64_t batch) {
 
 namespace {
 
-ExprRef make(Op op, ScalarType type, std::vector<ExprRef> operands = {}) {
-  auto expr = std::make_shared<Expr>();
-  expr->op = op;
-  expr->type = type;
-  expr->operands = std::move(operands);
-  return expr;
-}
-ExprRef makeInt(int64_t value, ScalarType type = ScalarType::I64) {
-  auto expr = std::make_shared<Expr>();
-  expr->type = type;
-  expr->intValue = value;
-  return expr;
-}
 ExprRef makeConstant(TypedAttr value) {
   auto expr = std::make_shared<Expr>();
   expr->type = scalarTypeOf(value.getType());
@@ -68,14 +56,6 @@ ExprRef makeConstant(TypedAttr value) {
     expr->intValue = cast<IntegerAttr>(value).getValue().getSExtValue();
   if (expr->type == ScalarType::I1)
     expr->intValue &= 1;
-  return expr;
-}
-ExprRef makeLoad(TensorRef source, ScalarType type, std::vector<ExprRef> indices) {
-  auto expr = std::make_shared<Expr>();
-  expr->op = Op::Load;
-  expr->type = type;
-  expr->source = source;
-  expr->operands = std::move(indices);
   return expr;
 }
 ExprRef makeNumbered(Op op, ScalarType type, unsigned number) {
@@ -315,8 +295,8 @@ private:
       if (uses(update, loop))
         continue;
       ExprRef index = makeNumbered(Op::Index, ScalarType::I64, loop);
-      update = make(Op::Select, update->type,
-                    {make(Op::Ge, ScalarType::I1, {index, makeInt(0)}), update,
+      update = node(Op::Select, update->type,
+                    {node(Op::Ge, ScalarType::I1, {index, integer(0)}), update,
                      makeNumbered(Op::Accumulator, update->type, result)});
     }
     return update;
@@ -339,7 +319,7 @@ private:
       if (!stage.reduces() && isSmallConstant(value, nodes))
         return value;
     }
-    return makeLoad(source->second, scalarTypeOf(type.getElementType()), std::move(indices));
+    return load(source->second, scalarTypeOf(type.getElementType()), std::move(indices));
   }
 
   //===--------------------------------------------------------------------===//
@@ -350,13 +330,13 @@ private:
     if (auto dim = dyn_cast<AffineDimExpr>(expr))
       return loops[dim.getPosition()];
     if (auto constant = dyn_cast<AffineConstantExpr>(expr))
-      return makeInt(constant.getValue());
+      return integer(constant.getValue());
     auto binary = cast<AffineBinaryOpExpr>(expr);
     Op op = expr.getKind() == AffineExprKind::Add        ? Op::Add
             : expr.getKind() == AffineExprKind::Mul      ? Op::Mul
             : expr.getKind() == AffineExprKind::FloorDiv ? Op::FloorDiv
                                                          : Op::FloorMod;
-    return make(op, ScalarType::I64, {affine(binary.getLHS()), affine(binary.getRHS())});
+    return node(op, ScalarType::I64, {affine(binary.getLHS()), affine(binary.getRHS())});
   }
 
   ExprRef lookup(Value value) {
@@ -365,7 +345,7 @@ private:
     // From outside the body: n, or a constant.
     if (auto argument = dyn_cast<BlockArgument>(value);
         argument && argument.getOwner() == &kernel.getBody().front() && argument.getArgNumber() == 0)
-      return make(Op::Samples, ScalarType::I64);
+      return node(Op::Samples, ScalarType::I64, {});
     TypedAttr constant;
     if (matchPattern(value, m_Constant(&constant)))
       return makeConstant(constant);
@@ -386,9 +366,9 @@ private:
     ScalarType type = scalarTypeOf(result.getType());
     if (auto plain = plainOp(&op)) {
       if (ExprRef x = sigmoidOperand(*plain, operands))
-        values[result] = make(Op::Sigmoid, type, {x});
+        values[result] = node(Op::Sigmoid, type, {x});
       else
-        values[result] = make(*plain, type, std::move(operands));
+        values[result] = node(*plain, type, std::move(operands));
     } else if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
       values[result] = makeConstant(constant.getValue());
     } else if (auto index = dyn_cast<linalg::IndexOp>(op)) {
@@ -400,17 +380,17 @@ private:
       values[result] = *load;
     } else if (isa<arith::IndexCastOp, arith::ExtFOp, arith::TruncFOp, arith::ExtSIOp, arith::ExtUIOp,
                    arith::TruncIOp, arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp>(op)) {
-      values[result] = operands[0]->type == type ? operands[0] : make(Op::Cast, type, std::move(operands));
+      values[result] = operands[0]->type == type ? operands[0] : node(Op::Cast, type, std::move(operands));
     } else if (auto compareInts = dyn_cast<arith::CmpIOp>(op)) {
       auto which = comparison(compareInts.getPredicate());
       if (!which)
         return op.emitError("unsigned comparison");
-      values[result] = make(*which, ScalarType::I1, std::move(operands));
+      values[result] = node(*which, ScalarType::I1, std::move(operands));
     } else if (auto compareFloats = dyn_cast<arith::CmpFOp>(op)) {
       auto which = comparison(compareFloats.getPredicate());
       if (!which)
         return op.emitError("comparison without an equal");
-      values[result] = make(*which, ScalarType::I1, std::move(operands));
+      values[result] = node(*which, ScalarType::I1, std::move(operands));
     } else {
       return op.emitError("no kernel can be made of ") << op.getName();
     }
