@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <tuple>
 
 #include "compiler/codegen/ExprBuilder.h"
 #include "compiler/codegen/IndexAnalysis.h"
@@ -28,9 +27,11 @@ struct Points {
 class Rewriter {
 public:
   explicit Rewriter(KernelSpec &spec) : spec(spec) {
-    for (unsigned s = 0; s < spec.stages.size(); ++s)
-      isMade.push_back(spec.stages[s].reduces() || isOutput(s) ||
-                       readsMade(spec.stages[s]));
+    for (unsigned s = 0; s < spec.stages.size(); ++s) {
+      const Stage &stage = spec.stages[s];
+      isMade.push_back(stage.reduces() || isOutput(s) || readsMade(stage));
+      isLocal.push_back(stage.reduces() || readsOwnPoint(stage));
+    }
   }
 
   void run() {
@@ -45,6 +46,8 @@ private:
   /// A stage: whether it is, or is made of, an output or the result of a
   /// reduction.
   std::vector<bool> isMade;
+  /// And whether, of what is made, it reads its own point only.
+  std::vector<bool> isLocal;
 
   bool isOutput(unsigned s) const {
     return std::any_of(spec.outputs.begin(), spec.outputs.end(),
@@ -59,6 +62,18 @@ private:
                  isMade[load.source.index];
       });
     return found;
+  }
+
+  bool readsOwnPoint(const Stage &stage) const {
+    bool own = true;
+    for (const Result &result : stage.results)
+      forEachLoad(*result.init, [&](const Expr &load) {
+        const unsigned from = load.source.index;
+        if (load.source.kind == TensorRef::Kind::Stage && isMade[from])
+          own = own && isLocal[from] &&
+                isIdentity(load, stage, spec.stages[from].domain);
+      });
+    return own;
   }
 
   const Output *outputOf(unsigned s, unsigned result) const {
@@ -275,7 +290,7 @@ private:
         first[d] = range.known && range.low == 0 && range.high == 0;
         isRow = first[d] && points.summed[d];
       }
-      if (isHere && isLocal(s))
+      if (isHere && rewriter.isLocal[s])
         return std::make_shared<Expr>(e);
       if (isRow && !isHere)
         if (ExprRef stored = readStored(e, first))
@@ -290,32 +305,13 @@ private:
           Substitution(indices)(stage.results[e.source.result].init));
     }
 
-    /// Whether a stage reads, of what is computed in these loops, its own
-    /// point.
-    bool isLocal(unsigned s) const {
-      const Stage &stage = changed.stages[s];
-      if (stage.reduces())
-        return true;
-      bool local = true;
-      for (const Result &result : stage.results)
-        forEachLoad(*result.init, [&](const Expr &load) {
-          if (load.source.kind != TensorRef::Kind::Stage)
-            return;
-          const unsigned from = load.source.index;
-          if (rewriter.isMade[from])
-            local = local &&
-                    isIdentity(load, stage, changed.stages[from].domain) &&
-                    isLocal(from);
-        });
-      return local;
-    }
-
     /// The element at the beginning of a row: this one, or what is in memory.
     ExprRef readStored(const Expr &e, const std::vector<bool> &first) {
       for (unsigned o = 0; o < changed.outputs.size(); ++o) {
         const Output &output = changed.outputs[o];
         if (output.stage != e.source.index ||
-            output.result != e.source.result || !isLocal(e.source.index))
+            output.result != e.source.result ||
+            !rewriter.isLocal[e.source.index])
           continue;
         const unsigned memory = memoryOf(o);
         std::vector<ExprRef> beginning = point();

@@ -27,8 +27,9 @@
 
 namespace fm::codegen {
 
-/// The same kernel, with such sums taken in passing. Their terms are added in
-/// the same order as before.
+/// The same kernel, with such sums taken in passing. Terms along one dimension
+/// are added in the same order as before, along several in that of the nest's
+/// loops.
 KernelSpec sumsInPassing(KernelSpec spec);
 
 } // namespace fm::codegen

@@ -181,6 +181,19 @@ TEST(PassingSums, NotOfWhatMovesWithThem) {
   EXPECT_EQ(reductions(sumsInPassing(k.spec)), 2u);
 }
 
+// Forty stages, each of which reads the one before it twice, are forty.
+TEST(PassingSums, OfALongChain) {
+  const Shape points = {batch(4), fixed(5), fixed(6), fixed(8)};
+  KernelBuilder k("chain");
+  auto y = contraction(k, points, 3);
+  const std::vector<X> here = {index(0), index(1), index(2), index(3)};
+  for (int i = 0; i < 40; ++i)
+    y = k.pointwise("y" + std::to_string(i), points, y(here) * 0.5 + y(here));
+  k.output("y", y);
+  k.output("s", sumOfRows(k, "s", points, [&](auto i) { return y(at(i)); }));
+  EXPECT_EQ(reductions(sumsInPassing(k.spec)), 1u);
+}
+
 TEST(PassingSums, NotOfOtherPoints) {
   const Shape points = {batch(4), fixed(9), fixed(16), fixed(24)};
   KernelBuilder k("neighbours");
