@@ -166,8 +166,7 @@ private:
       bool carries = false;
       for (unsigned o : outputs)
         for (const PhysicalDim &dim : spec.outputs[o].buffer.dims)
-          carries |= dim.logical == loop.logical && dim.stride == 0 &&
-                     dim.extent.size > 1;
+          carries |= dim.logical == loop.logical && dim.carries();
       nest.carries.push_back(carries);
     }
     group.nests.push_back(nest);

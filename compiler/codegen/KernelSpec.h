@@ -114,6 +114,8 @@ struct PhysicalDim {
   int64_t modulus = 0; ///< 0: no modulus
   Extent extent;
   int64_t stride = 1;  ///< in elements
+  /// Of an output: each element replaces the one before it (PassingSums.h).
+  bool carries() const { return stride == 0 && extent.size > 1; }
   friend bool operator==(const PhysicalDim &, const PhysicalDim &) = default;
 };
 
@@ -147,8 +149,8 @@ bool isPlain(const Buffer &buffer);
 struct Output {
   unsigned stage = 0;
   unsigned result = 0;
-  /// `shape` equals the stage's domain. Along a dimension of stride 0 each
-  /// element replaces the one before it, in order (PassingSums.h).
+  /// `shape` equals the stage's domain. Along a dimension that carries, elements
+  /// are computed in order.
   Buffer buffer;
   /// Input that lies in the same memory with the same dims, or -1. It is read
   /// only at the very point that is then overwritten; other outputs that need

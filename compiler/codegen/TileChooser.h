@@ -1,0 +1,144 @@
+//===- TileChooser.h - Register tiles and vectors of one loop nest --------===//
+//
+// Strides.h says with which stride each loop of a nest walks through each
+// tensor. A register tile is then the one with the least estimated time per
+// useful operation: arithmetic, loads and latency of one step of the reduction,
+// and the points that a tile computes beyond the end of a loop (Tiles.cpp). The
+// order of loops, and blocks of tiles, are chosen by what moves between the
+// caches (TileOrders.cpp).
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_TILECHOOSER_H
+#define FM_COMPILER_CODEGEN_TILECHOOSER_H
+
+#include <functional>
+#include <vector>
+
+#include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/Strides.h"
+#include "compiler/codegen/Traffic.h"
+
+namespace fm::codegen {
+
+class TileChooser {
+public:
+  TileChooser(const KernelSpec &spec, const MachineModel &machine,
+              const Group &group, bool hasScratch, Nest &nest)
+      : spec(spec), machine(machine), group(group), hasScratch(hasScratch),
+        nest(nest), loops(nest.loops.size()) {}
+
+  /// As chooseTiles in Schedule.h.
+  void run(std::vector<NestChoice> *ranked, size_t most);
+  /// As limitsOf there.
+  NestLimits limits();
+
+private:
+  const KernelSpec &spec;
+  const MachineModel &machine;
+  const Group &group;
+  const bool hasScratch;
+  Nest &nest;
+  const size_t loops;
+  std::vector<int64_t> extents;
+  std::vector<Access> accesses, epilogue, writes;
+  std::vector<TrafficOperand> reducedOperands, blockedOperands,
+      epilogueOperands, writtenOperands;
+  bool storesWhole = false; ///< along some loop
+  int64_t widest = 4, steps = 1, results = 0, operations = 0;
+
+  void analyse();
+
+  void writeStrides();
+
+  /// Sums in passing are a row: they stay in the L1.
+  static bool isCarried(const Buffer &buffer);
+
+  int64_t nativeLanes() const;
+
+  /// Scratch has a constant size: no tile of samples whose last one is shorter.
+  bool mayTile(size_t loop) const;
+
+  bool storesWholeAlong(size_t loop) const;
+
+  void setVector(int loop, int64_t lanes, int64_t tile);
+
+  /// Loops along which inlined stages want their results together.
+  std::vector<int64_t> togetherPeriods() const;
+
+  void pointwise();
+
+  /// How many of `count` places along a loop meet in one set of an L1 of 64
+  /// sets, which has 8 to 12 ways.
+  static double linesPerSet(const Access &access, size_t loop, int64_t count);
+
+  double costOf(const std::vector<int64_t> &tile, int v, int64_t lanes) const;
+
+  struct Candidate {
+    double cost = 0;
+    std::vector<int64_t> tile;
+    int vectorLoop = -1;
+    int64_t lanes = 1;
+  };
+
+  struct Ranked {
+    double cycles = 0;
+    NestChoice choice;
+  };
+
+  /// Every register tile, the best ones kept.
+  std::vector<Candidate> registerTiles(size_t most = 32) const;
+
+  /// Whether some operand lies contiguous along the innermost reduction loop.
+  /// Where all of them jump to another row, and so to another page, with every
+  /// step, fetching from L2 is not hidden behind arithmetic.
+  bool streams(const Stage &stage) const;
+
+  /// Steps of the reduction for all results.
+  double points() const;
+
+  /// The accesses as traffic; a dimension is a loop of the nest or one of the
+  /// reduction. Sums that are kept in scratch are one more.
+  void describeTraffic();
+
+  /// Where a tile wants halves of lines, all of them are fetched at once for
+  /// one tile and none for the next. The factor says what that costs where it
+  /// is more than 16 lines; measured on weight gradients with updates, and on
+  /// depthwise convolutions, which want fewer (AVX2).
+  static double burstsOf(const std::vector<TrafficOperand> &operands,
+                         const std::vector<int64_t> &unit);
+
+  /// Cycles of the whole nest with this tile and these blocks; at `bound` it
+  /// may stop counting and return that.
+  double cyclesOf(const Candidate &tile, const NestChoice &choice,
+                  double bound) const;
+
+  /// Tries orders, blocks and parts of the reduction for one register tile.
+  /// `all` receives everything that was tried; without it, a tile whose
+  /// arithmetic alone takes too long is left out.
+  void chooseBlocks(const Candidate &tile, double &best, NestChoice &bestChoice,
+                    std::vector<Ranked> *all = nullptr);
+
+  void considerBlocks(const Stage &stage, const std::vector<int64_t> &tiles,
+                      int a, int b, NestChoice &choice,
+                      const std::function<void()> &consider);
+
+  /// Accumulators and loaded vectors of one step of the reduction.
+  int64_t vectorsInAStep(const NestChoice &choice) const;
+
+  void contraction();
+
+  /// Steps of the innermost reduction loop in one piece of code.
+  int unrollOf(const NestChoice &choice) const;
+
+  /// The best few of each register tile, so that estimates which are off in one
+  /// respect do not fill the list with tiles of one kind.
+  std::vector<NestChoice> rankContraction(size_t most);
+
+  /// Each loop for the vector, tiles of one to eight vectors; the order in
+  /// which the machine model weighs loops counts for nothing here.
+  std::vector<NestChoice> rankPointwise(size_t most) const;
+};
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_TILECHOOSER_H
