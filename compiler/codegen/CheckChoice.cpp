@@ -192,9 +192,9 @@ private:
     }
     if (!several)
       return fail("block", "a block of one tile is no block");
-    if (bytes > maxScratchBytes / 2)
+    if (bytes > maxBlockBytes)
       return fail("block", "the block takes " + text(bytes) + " bytes, and " +
-                               text(maxScratchBytes / 2) + " are the limit");
+                               text(maxBlockBytes) + " are the limit");
     return partsOfReduction();
   }
 

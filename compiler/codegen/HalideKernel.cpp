@@ -20,6 +20,7 @@
 #include "compiler/codegen/Descriptors.h"
 #include "compiler/codegen/HalideExpr.h"
 #include "compiler/codegen/HalideInPlace.h"
+#include "compiler/codegen/HalidePrefetch.h"
 #include "compiler/codegen/HalideStrict.h"
 #include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/SplitReductions.h"
@@ -720,6 +721,7 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
         new LoadsBeforeStores(builder.storedTogether));
   if (!builder.readAgain.empty())
     pipeline.add_custom_lowering_pass(new ReadsOfOutputs(builder.readAgain));
+  pipeline.add_custom_lowering_pass(new PrefetchesOfLines);
   pipeline.add_custom_lowering_pass(new RestoreFloats);
   std::string name = target.halideTarget +
                      "-no_runtime-no_bounds_query-user_context-"

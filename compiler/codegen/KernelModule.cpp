@@ -150,6 +150,18 @@ void claimNoAlignment(llvm::Instruction &instruction) {
                                       elementOf(type).value()));
 }
 
+/// Halide 14 asks for lines that are used once and soon (`prefetchnta`, which
+/// leaves out the L2). A kernel prefetches for the end of a reduction, whose
+/// operands drive them out of the L1 before.
+void keepPrefetched(llvm::Instruction &instruction) {
+  auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
+  if (!call || call->getIntrinsicID() != llvm::Intrinsic::prefetch)
+    return;
+  llvm::Type *i32 = llvm::Type::getInt32Ty(call->getContext());
+  call->setArgOperand(1, llvm::ConstantInt::get(i32, 0)); // reads
+  call->setArgOperand(2, llvm::ConstantInt::get(i32, 3)); // into each cache
+}
+
 /// The name under which Halide's alias information knows the memory that an
 /// instruction reads or writes: of the type below the root.
 llvm::StringRef bufferOf(const llvm::Instruction &instruction) {
@@ -333,6 +345,7 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
           instruction.setFastMathFlags(flags);
         }
         claimNoAlignment(instruction);
+        keepPrefetched(instruction);
         if (auto tag = tags.find(bufferOf(instruction)); tag != tags.end())
           instruction.setMetadata(llvm::LLVMContext::MD_tbaa, tag->second);
       }

@@ -26,6 +26,8 @@ namespace fm::codegen {
 
 /// Scratch that one task may have on its stack, in bytes.
 constexpr int64_t maxScratchBytes = 64 << 10;
+/// Of which accumulators, in a block of tiles.
+constexpr int64_t maxBlockBytes = 32 << 10;
 /// How far past the end of fmc's own memory generated code may read, in bytes.
 constexpr int64_t maxOverreadBytes = 256;
 

@@ -101,7 +101,7 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
       vectors *= static_cast<int>(l) == tile.vectorLoop
                      ? tile.tile[l] / tile.lanes
                      : tile.tile[l];
-    compute += all * parts * (vectors * 2.0 + 4);
+    compute += all * parts * (vectors + 4);
     if (compute >= bound)
       return bound;
   }
@@ -135,7 +135,7 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   const double waits = beyondL2.starts / machine.l3BytesPerCycle;
   const double longest = std::max({compute, fromL2, fromL3 + waits});
   double cycles =
-      longest + (streams(stage) ? 0.1 : 0.4) * std::min(fromL2, longest) +
+      longest + (streams(stage) ? 0.1 : 1.0) * std::min(fromL2, longest) +
       0.1 * std::min(fromL3, longest) + 0.4 * std::min(waits, longest);
   if (choice.isBlocked())
     cycles *= 1.03;
@@ -218,7 +218,7 @@ void TileChooser::considerBlocks(const Stage &stage,
     std::vector<int64_t> list;
     if (!nest.loops[l].extent.isSamples)
       for (int64_t d = 2; d < tiles[l]; ++d)
-        if (tiles[l] % d == 0 && (d <= 4 || d == 8 || 2 * d == tiles[l]))
+        if (tiles[l] % d == 0)
           list.push_back(d);
     list.push_back(tiles[l]);
     return list;
@@ -232,7 +232,7 @@ void TileChooser::considerBlocks(const Stage &stage,
   for (int64_t x : options(a))
     for (int64_t y : a == b ? std::vector<int64_t>{x} : options(b)) {
       const int64_t bytes = tileBytes * (a == b ? x : x * y);
-      if (bytes > maxScratchBytes / 2)
+      if (bytes > maxBlockBytes)
         continue;
       choice.block.assign(loops, 1);
       choice.block[a] = x;
