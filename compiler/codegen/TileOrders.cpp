@@ -214,11 +214,14 @@ void TileChooser::considerBlocks(const Stage &stage,
                                  const std::vector<int64_t> &tiles, int a,
                                  int b, NestChoice &choice,
                                  const std::function<void()> &consider) {
+  // Where fetches are hidden behind arithmetic, a few sizes are enough.
+  const bool few = streams(stage);
   auto options = [&](int l) {
     std::vector<int64_t> list;
     if (!nest.loops[l].extent.isSamples)
       for (int64_t d = 2; d < tiles[l]; ++d)
-        if (tiles[l] % d == 0)
+        if (tiles[l] % d == 0 &&
+            (!few || d <= 4 || d == 8 || 2 * d == tiles[l]))
           list.push_back(d);
     list.push_back(tiles[l]);
     return list;
