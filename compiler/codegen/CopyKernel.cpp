@@ -2,7 +2,8 @@
 //
 // Square blocks of one vector by one vector: rows are loaded, transposed in
 // registers by interleaving them log2(lanes) times, and stored. The last block
-// of a dimension overlaps the one before it, so that there are no tails.
+// of a dimension overlaps the one before it, so that there are no tails. A copy
+// that is worth it shares its outermost loop among threads.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/CopyKernel.h"
@@ -17,40 +18,105 @@ namespace fm::codegen {
 
 namespace {
 
+/// Bytes from which threads gain more than waking them costs, as a task of 16
+/// KiB takes as long as that.
+constexpr int64_t sharedBytes = 128 << 10;
+constexpr int32_t sharedTasks = 8;
+
 class CopyEmitter {
 public:
   CopyEmitter(const CopyLoops &copy, llvm::Function *function, int64_t lanes)
-      : copy(copy), function(function), lanes(lanes), c(function->getContext()),
-        b(llvm::BasicBlock::Create(c, "entry", function)) {
+      : copy(copy), kernel(function), lanes(lanes), c(function->getContext()),
+        b(c) {
     element = b.getIntNTy(copy.elementBytes * 8);
+    pointer = b.getPtrTy();
+    shared = llvm::StructType::get(c, {b.getInt64Ty(), pointer, pointer});
   }
 
   void run() {
-    auto *from = b.CreateConstInBoundsGEP1_64(element, function->getArg(2),
-                                              copy.fromOffset);
-    auto *to = b.CreateConstInBoundsGEP1_64(element, function->getArg(3),
-                                            copy.toOffset);
-    outer(0, from, to);
-    b.CreateRet(b.getInt32(0));
+    if (isShared())
+      return runShared();
+    enter(kernel);
+    samples = kernel->getArg(1);
+    copyAll(kernel->getArg(2), kernel->getArg(3));
   }
 
 private:
   const CopyLoops &copy;
-  llvm::Function *function;
+  llvm::Function *const kernel;
+  llvm::Function *function = nullptr; ///< that is being written
   const int64_t lanes;
   llvm::LLVMContext &c;
   llvm::IRBuilder<> b;
-  llvm::Type *element;
+  llvm::Type *element, *pointer;
+  llvm::StructType *shared; ///< samples, from, to
+  llvm::Value *samples = nullptr, *task = nullptr;
 
+  void enter(llvm::Function *next) {
+    function = next;
+    b.SetInsertPoint(llvm::BasicBlock::Create(c, "entry", function));
+  }
+
+  bool isShared() const {
+    int64_t bytes =
+        copy.elementBytes * copy.read.extent.size * copy.written.extent.size;
+    for (const CopyLoops::Dim &dim : copy.outer)
+      bytes *= dim.extent.size;
+    return bytes >= sharedBytes;
+  }
+
+  /// The kernel calls `fm_parallel_for` with a function that does a part.
+  void runShared() {
+    llvm::Type *i32 = b.getInt32Ty();
+    auto *part = llvm::Function::Create(
+        llvm::FunctionType::get(i32, {pointer, i32, pointer}, false),
+        llvm::GlobalValue::InternalLinkage, kernel->getName() + "_part",
+        kernel->getParent());
+    part->addFnAttr(llvm::Attribute::NoUnwind);
+    enter(kernel);
+    auto *closure = b.CreateAlloca(shared);
+    for (unsigned f = 0; f < 3; ++f)
+      b.CreateStore(kernel->getArg(f + 1),
+                    b.CreateStructGEP(shared, closure, f));
+    auto share = kernel->getParent()->getOrInsertFunction(
+        "fm_parallel_for", i32, pointer, pointer, i32, i32, pointer);
+    b.CreateRet(b.CreateCall(share, {kernel->getArg(0), part, b.getInt32(0),
+                                     b.getInt32(sharedTasks), closure}));
+    enter(part);
+    auto field = [&](unsigned f) {
+      return b.CreateLoad(shared->getElementType(f),
+                          b.CreateStructGEP(shared, part->getArg(2), f));
+    };
+    samples = field(0);
+    task = b.CreateZExt(part->getArg(1), b.getInt64Ty());
+    copyAll(field(1), field(2));
+  }
+
+  void copyAll(llvm::Value *from, llvm::Value *to) {
+    outer(0, b.CreateConstInBoundsGEP1_64(element, from, copy.fromOffset),
+          b.CreateConstInBoundsGEP1_64(element, to, copy.toOffset));
+    b.CreateRet(b.getInt32(0));
+  }
+
+  /// The first loop of a task runs over its share.
   void loop(llvm::Value *count,
             const std::function<void(llvm::Value *)> &body) {
+    llvm::Value *first = b.getInt64(0);
+    if (task) {
+      auto bound = [&](llvm::Value *t) {
+        return b.CreateUDiv(b.CreateMul(count, t), b.getInt64(sharedTasks));
+      };
+      first = bound(task);
+      count = bound(b.CreateAdd(task, b.getInt64(1)));
+      task = nullptr;
+    }
     auto *before = b.GetInsertBlock();
     auto *block = llvm::BasicBlock::Create(c, "loop", function);
     auto *after = llvm::BasicBlock::Create(c, "after", function);
-    b.CreateBr(block);
+    b.CreateCondBr(b.CreateICmpULT(first, count), block, after);
     b.SetInsertPoint(block);
     llvm::PHINode *i = b.CreatePHI(b.getInt64Ty(), 2);
-    i->addIncoming(b.getInt64(0), before);
+    i->addIncoming(first, before);
     body(i);
     llvm::Value *next = b.CreateNUWAdd(i, b.getInt64(1));
     i->addIncoming(next, b.GetInsertBlock());
@@ -67,12 +133,10 @@ private:
     if (d == copy.outer.size())
       return blocks(from, to);
     const CopyLoops::Dim &dim = copy.outer[d];
-    llvm::Value *count = dim.extent.isSamples
-                             ? static_cast<llvm::Value *>(function->getArg(1))
-                             : b.getInt64(dim.extent.size);
-    loop(count, [&](llvm::Value *i) {
-      outer(d + 1, at(from, i, dim.from), at(to, i, dim.to));
-    });
+    loop(dim.extent.isSamples ? samples : b.getInt64(dim.extent.size),
+         [&](llvm::Value *i) {
+           outer(d + 1, at(from, i, dim.from), at(to, i, dim.to));
+         });
   }
 
   /// Begin of block number `i`; the last one ends with the dimension.

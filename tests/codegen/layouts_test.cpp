@@ -65,6 +65,18 @@ TEST(Layouts, Copies) {
   expectCopy(copyOf({batch(5), fixed(17), fixed(23)}, {0, 2, 1}));
 }
 
+// 128 KiB and more are shared among threads: along rows, along samples that may
+// be fewer than tasks, and along both sides of the last, overlapping block.
+TEST(Layouts, SharedCopies) {
+  expectCopy(copyOf({fixed(256), fixed(128)}, {1, 0}));
+  expectCopy(copyOf({fixed(203), fixed(171)}, {1, 0}));
+  expectCopy(copyOf({fixed(7), fixed(4691)}, {1, 0}));
+  expectCopy(copyOf({fixed(4691), fixed(7)}, {1, 0}));
+  expectCopy(copyOf({fixed(3), fixed(117), fixed(99)}, {0, 2, 1}));
+  expectCopy(copyOf({batch(11), fixed(61), fixed(53)}, {0, 2, 1}));
+  expectCopy(copyOf({fixed(203), fixed(171)}, {1, 0}, f32, true, 3));
+}
+
 TEST(Layouts, NotACopyOfBlocks) {
   EXPECT_FALSE(asCopy(copyOf({fixed(4), fixed(8)}, {0, 1})).has_value());
   EXPECT_FALSE(asCopy(copyOf({batch(4), fixed(8)}, {1, 0})).has_value());
