@@ -31,8 +31,8 @@ constexpr int64_t kOverreadBytes = 256;
 
 class ProgramBuilder {
 public:
-  ProgramBuilder(ModuleOp module, std::vector<ir::KernelOp> *kernelOps, const MachineModel *machine)
-      : module(module), kernelOps(kernelOps), machine(machine) {}
+  ProgramBuilder(ModuleOp module, std::vector<ir::KernelOp> *kernelOps, const MachineModel *machine, unsigned jobs)
+      : module(module), kernelOps(kernelOps), machine(machine), jobs(jobs) {}
 
   FailureOr<Program> run() {
     ir::ModelOp model = *module.getOps<ir::ModelOp>().begin();
@@ -45,6 +45,7 @@ public:
     for (auto function : module.getOps<func::FuncOp>())
       if (failed(addEntry(function)))
         return failure();
+    addCalls();
     // Vector loads may run over the end of the last tensor.
     program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
     // Behind it, copies of operands: each is read by the very next kernel only.
@@ -176,7 +177,7 @@ private:
       } else if (isView(&op)) {
         places[op.getResult(0)] = places.lookup(op.getOperand(0));
       } else if (auto kernel = dyn_cast<ir::KernelOp>(op)) {
-        if (failed(addCall(kernel, entry)))
+        if (failed(translateCall(kernel, entry)))
           return failure();
       }
     }
@@ -275,7 +276,15 @@ private:
     return {TensorPlace::Space::Constant, unsigned(program.constants.size()) - 1, 0};
   }
 
-  LogicalResult addCall(ir::KernelOp kernel, Entry &entry) {
+  /// A call as it stands in the IR.
+  struct Translated {
+    ir::KernelOp op;
+    KernelSpec spec;
+    KernelCall call;
+    unsigned entry = 0;
+  };
+
+  LogicalResult translateCall(ir::KernelOp kernel, Entry &entry) {
     auto spec = translateKernel(kernel, program.batch);
     if (failed(spec))
       return failure();
@@ -303,20 +312,38 @@ private:
       addPlace(places.lookup(kernel->getResult(border ? 0 : i)), output.buffer);
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
-    if (machine)
-      copyOperands(kernel, *spec, call, entry);
-    call.kernel = numberOf(*spec, kernel);
-    entry.calls.push_back(std::move(call));
+    translated.push_back({kernel, std::move(*spec), std::move(call), unsigned(program.entries.size())});
     return success();
   }
 
+  /// All calls of all entries, with the copies that they wish for. Equal kernels
+  /// have equal wishes.
+  void addCalls() {
+    std::map<std::string, unsigned> numbers;
+    std::vector<const KernelSpec *> specs;
+    std::vector<unsigned> wishOf;
+    for (const Translated &each : translated) {
+      auto [it, isNew] = numbers.try_emplace(toString(each.spec), unsigned(specs.size()));
+      if (isNew)
+        specs.push_back(&each.spec);
+      wishOf.push_back(it->second);
+    }
+    std::vector<std::vector<LayoutWish>> wishes(specs.size());
+    if (machine)
+      wishes = wishedLayouts(specs, *machine, jobs);
+    for (auto [i, each] : llvm::enumerate(translated)) {
+      Entry &entry = program.entries[each.entry];
+      copyOperands(each.op, wishes[wishOf[i]], each.spec, each.call, entry);
+      each.call.kernel = numberOf(each.spec, each.op);
+      entry.calls.push_back(std::move(each.call));
+    }
+  }
+
   /// Operands that the kernel wants in another order are copied before it runs.
-  void copyOperands(ir::KernelOp kernel, KernelSpec &spec, KernelCall &call, Entry &entry) {
-    auto [it, isNew] = wishes.try_emplace(toString(spec));
-    if (isNew)
-      it->second = wishedLayouts(spec, *machine);
+  void copyOperands(ir::KernelOp kernel, const std::vector<LayoutWish> &wishes, KernelSpec &spec, KernelCall &call,
+                    Entry &entry) {
     int64_t offset = 0;
-    for (const LayoutWish &wish : it->second) {
+    for (const LayoutWish &wish : wishes) {
       KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
       Buffer &buffer = spec.inputs[wish.input];
       TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
@@ -347,8 +374,9 @@ private:
   ModuleOp module;
   std::vector<ir::KernelOp> *kernelOps;
   const MachineModel *machine; ///< null: operands are taken as they lie
+  const unsigned jobs;
   int64_t scratchBytes = 0;
-  std::map<std::string, std::vector<LayoutWish>> wishes;
+  std::vector<Translated> translated; ///< in order
   Program program;
   std::map<std::string, int> number;
   std::map<std::string, unsigned> kernels;
@@ -359,8 +387,8 @@ private:
 } // namespace
 
 FailureOr<Program> buildProgram(ModuleOp module, std::vector<ir::KernelOp> *kernelOps,
-                                const MachineModel *machine) {
-  return ProgramBuilder(module, kernelOps, machine).run();
+                                const MachineModel *machine, unsigned jobs) {
+  return ProgramBuilder(module, kernelOps, machine, jobs).run();
 }
 
 } // namespace fm::codegen

@@ -13,10 +13,12 @@ namespace fm::codegen {
 /// Collects the program of a module that memory planning has seen. Fails, with
 /// a diagnostic at the op, on IR that no kernel can be made of. `kernelOps`, if
 /// given, receives for each kernel the first op it came from. With a `machine`,
-/// operands that lie badly for their kernel are copied before it runs.
+/// operands that lie badly for their kernel are copied before it runs; to find
+/// them takes up to `jobs` threads (0: one a core).
 mlir::FailureOr<Program> buildProgram(mlir::ModuleOp module,
                                       std::vector<ir::KernelOp> *kernelOps = nullptr,
-                                      const MachineModel *machine = nullptr);
+                                      const MachineModel *machine = nullptr,
+                                      unsigned jobs = 1);
 
 /// The KernelSpec of one kernel op; names are left empty.
 mlir::FailureOr<KernelSpec> translateKernel(ir::KernelOp kernel, int64_t batch);

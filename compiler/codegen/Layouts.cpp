@@ -7,7 +7,10 @@
 #include "compiler/codegen/Layouts.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <system_error>
+#include <thread>
 
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/Schedule.h"
@@ -133,6 +136,30 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
     best = estimate(current, machine);
     wishes.push_back(*wish);
   }
+  return wishes;
+}
+
+std::vector<std::vector<LayoutWish>>
+wishedLayouts(const std::vector<const KernelSpec *> &specs,
+              const MachineModel &machine, unsigned jobs) {
+  if (jobs == 0)
+    jobs = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::vector<LayoutWish>> wishes(specs.size());
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i; (i = next++) < specs.size();)
+      wishes[i] = wishedLayouts(*specs[i], machine);
+  };
+  std::vector<std::thread> others;
+  try {
+    while (others.size() + 1 < std::min<size_t>(jobs, specs.size()))
+      others.emplace_back(work);
+  } catch (const std::system_error &) {
+    // No more threads to be had: those that are there do it.
+  }
+  work();
+  for (std::thread &other : others)
+    other.join();
   return wishes;
 }
 

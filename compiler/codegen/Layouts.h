@@ -34,6 +34,11 @@ std::vector<bool> readByReductions(const KernelSpec &spec);
 std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
                                       const MachineModel &machine);
 
+/// The same of many kernels, with up to `jobs` threads (0: one a core).
+std::vector<std::vector<LayoutWish>>
+wishedLayouts(const std::vector<const KernelSpec *> &specs,
+              const MachineModel &machine, unsigned jobs);
+
 /// The kernel that copies `from` into `dims`. Its output is fmc's own memory of
 /// `bytesOf(output)` bytes.
 KernelSpec copyKernel(const Buffer &from, const std::vector<PhysicalDim> &dims);

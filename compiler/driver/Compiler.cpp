@@ -117,7 +117,8 @@ bool Compiler::makeProgram(Compiled &result, std::vector<ir::KernelOp> &kernelOp
   result.target.exact = options.exact;
   return step("program", [&] {
     auto program = codegen::buildProgram(recorded->impl().module(), &kernelOps,
-                                         options.backend == "halide" && options.layout ? &result.target.machine : nullptr);
+                                         options.backend == "halide" && options.layout ? &result.target.machine : nullptr,
+                                         options.jobs);
     if (succeeded(program))
       result.program = std::move(*program);
     return succeeded(program);
