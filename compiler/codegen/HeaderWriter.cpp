@@ -200,10 +200,10 @@ private:
         << "namespace fm {\n\n"
         << "/* Owns a network and its memory. Failures throw std::runtime_error. */\n"
         << "class " << name << " {\npublic:\n"
-        << "  explicit " << name << "(uint64_t seed = 0) : memory_(std::aligned_alloc(" << macro
-        << "_MEMORY_ALIGNMENT,\n      (" << macro << "_MEMORY_BYTES + " << macro << "_MEMORY_ALIGNMENT - 1) / " << macro
-        << "_MEMORY_ALIGNMENT * " << macro << "_MEMORY_ALIGNMENT)) {\n"
+        << "  explicit " << name << "(uint64_t seed = 0)\n      : memory_(std::aligned_alloc(alignment_, (" << macro
+        << "_MEMORY_BYTES + alignment_ - 1) / alignment_ * alignment_)) {\n"
         << "    if (!memory_) throw std::bad_alloc();\n"
+        << "    fm_prefer_large_pages(memory_, " << macro << "_MEMORY_BYTES);\n"
         << "    fm_status status = ::" << name << "_bind(&self_, memory_, " << macro << "_MEMORY_BYTES);\n"
         << "    if (status == FM_OK) status = ::" << name << "_init(&self_, seed);\n"
         << "    if (status != FM_OK) {\n"
@@ -249,6 +249,9 @@ private:
       out << "));\n  }\n";
     }
     out << "\nprivate:\n"
+        << "  /* Large networks lie on large pages. */\n"
+        << "  static constexpr std::size_t alignment_ =\n      " << macro << "_MEMORY_BYTES < (8u << 20) ? " << macro
+        << "_MEMORY_ALIGNMENT : 2u << 20;\n"
         << "  void check(fm_status status) {\n    if (status != FM_OK) throw std::runtime_error(::" << name
         << "_message(&self_));\n  }\n"
         << "  ::" << name << " self_ = {};\n  void *memory_;\n};\n\n} // namespace fm\n#endif /* __cplusplus */\n\n";

@@ -12,8 +12,11 @@
 namespace fm::driver {
 
 AlignedBuffer::AlignedBuffer(size_t size) : bytes(size) {
-  size_t rounded = (size + FM_ALIGNMENT) / FM_ALIGNMENT * FM_ALIGNMENT;
-  pointer.reset(std::aligned_alloc(FM_ALIGNMENT, rounded));
+  // As in the C++ class of a generated header.
+  const size_t alignment = size < 8u << 20 ? FM_ALIGNMENT : 2u << 20;
+  const size_t rounded = (size + alignment) / alignment * alignment;
+  pointer.reset(std::aligned_alloc(alignment, rounded));
+  fm_prefer_large_pages(pointer.get(), rounded);
   std::memset(pointer.get(), 0, rounded);
 }
 

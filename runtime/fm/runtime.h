@@ -172,6 +172,13 @@ typedef struct fm_instance {
 fm_status fm_bind(fm_instance *instance, const fm_model *model, void *memory,
                   size_t bytes);
 
+/* A hint, to be given before the memory is first written: Linux takes as much of
+ * it as fills large pages (2 MiB on x86) from those, so that networks of several
+ * MiB run a few percent faster. Best where `memory` is aligned to a large page;
+ * without effect elsewhere, on smaller memory, and where they are switched off.
+ */
+void fm_prefer_large_pages(void *memory, size_t bytes);
+
 /* The text of the last failure, "" if there was none. Never null. */
 const char *fm_message(const fm_instance *instance);
 

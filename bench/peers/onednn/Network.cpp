@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <sys/mman.h>
 
 namespace fm::bench::onednn {
 using namespace dnnl;
@@ -82,10 +83,14 @@ template <typename Body> void parallelRange(int64_t count, Body &&body) {
 } // namespace
 
 float *allocate(size_t count) {
+  // Large pages, as fmc's networks have them.
   const size_t bytes = (count + cacheLine) * sizeof(float);
-  void *block = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+  const size_t alignment = bytes < 2u << 20 ? 64 : 2u << 20;
+  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void *block = std::aligned_alloc(alignment, rounded);
   if (!block)
     throw std::bad_alloc();
+  madvise(block, rounded, MADV_HUGEPAGE); // a hint: small blocks have no such page
   std::memset(block, 0, bytes);
   return static_cast<float *>(block);
 }
