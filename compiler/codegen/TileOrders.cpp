@@ -101,7 +101,7 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
       vectors *= static_cast<int>(l) == tile.vectorLoop
                      ? tile.tile[l] / tile.lanes
                      : tile.tile[l];
-    compute += all * parts * (vectors + 4);
+    compute += all * parts * (vectors * 2 / machine.loadsPerCycle + 4);
     if (compute >= bound)
       return bound;
   }
