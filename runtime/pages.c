@@ -5,7 +5,9 @@
  *
  *===----------------------------------------------------------------------===*/
 #if defined(__linux__)
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
+#endif
 #include <sys/mman.h>
 #include <unistd.h>
 #endif

@@ -249,9 +249,7 @@ private:
       out << "));\n  }\n";
     }
     out << "\nprivate:\n"
-        << "  /* Large networks lie on large pages. */\n"
-        << "  static constexpr std::size_t alignment_ =\n      " << macro << "_MEMORY_BYTES < (8u << 20) ? " << macro
-        << "_MEMORY_ALIGNMENT : 2u << 20;\n"
+        << "  static constexpr std::size_t alignment_ = FM_PREFERRED_ALIGNMENT(" << macro << "_MEMORY_BYTES);\n"
         << "  void check(fm_status status) {\n    if (status != FM_OK) throw std::runtime_error(::" << name
         << "_message(&self_));\n  }\n"
         << "  ::" << name << " self_ = {};\n  void *memory_;\n};\n\n} // namespace fm\n#endif /* __cplusplus */\n\n";

@@ -12,8 +12,7 @@
 namespace fm::driver {
 
 AlignedBuffer::AlignedBuffer(size_t size) : bytes(size) {
-  // As in the C++ class of a generated header.
-  const size_t alignment = size < 8u << 20 ? FM_ALIGNMENT : 2u << 20;
+  const size_t alignment = FM_PREFERRED_ALIGNMENT(size);
   const size_t rounded = (size + alignment) / alignment * alignment;
   pointer.reset(std::aligned_alloc(alignment, rounded));
   fm_prefer_large_pages(pointer.get(), rounded);
