@@ -47,7 +47,8 @@ using HExpr = Halide::Expr;
 
 class Builder {
 public:
-  Builder(const KernelSpec &spec, const Plan &plan) : spec(spec), plan(plan) {
+  Builder(const KernelSpec &spec, const Plan &plan, const MachineModel &machine)
+      : spec(spec), plan(plan), machine(machine) {
     for (size_t i = 0; i < spec.inputs.size(); ++i)
       inputs.emplace_back(halideStorageType(spec.inputs[i].type),
                           std::max<int>(1, spec.inputs[i].dims.size()),
@@ -61,7 +62,7 @@ public:
       defineGroup(g);
       outputs.push_back(built[g][0].func);
     }
-    scheduleNests(spec, plan, samples, inputs, built);
+    scheduleNests(spec, plan, machine, samples, inputs, built);
     describeArguments();
     return Halide::Pipeline(outputs);
   }
@@ -84,6 +85,7 @@ public:
 private:
   const KernelSpec &spec;
   const Plan &plan;
+  const MachineModel &machine;
   Halide::Param<int> samples{"n"};
   std::vector<Halide::ImageParam> inputs;
   std::vector<std::vector<BuiltNest>> built;
@@ -376,7 +378,7 @@ public:
 
 void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
              CompiledKernel &kernel) {
-  Builder builder(spec, plan);
+  Builder builder(spec, plan, target.machine);
   Halide::Pipeline pipeline = builder.build();
   kernel.arguments = builder.arguments;
   kernel.shared = builder.shared;

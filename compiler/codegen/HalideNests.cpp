@@ -23,11 +23,11 @@ constexpr auto scratchMemory = Halide::MemoryType::Register;
 class Scheduler {
 public:
   Scheduler(const KernelSpec &spec, const Plan &plan,
-            const Halide::Param<int> &samples,
+            const MachineModel &machine, const Halide::Param<int> &samples,
             const std::vector<Halide::ImageParam> &inputs,
             std::vector<std::vector<BuiltNest>> &built)
-      : spec(spec), plan(plan), samples(samples), inputs(inputs), built(built) {
-  }
+      : spec(spec), plan(plan), machine(machine), samples(samples),
+        inputs(inputs), built(built) {}
 
   void run() {
     for (size_t g = 0; g < plan.groups.size(); ++g)
@@ -41,6 +41,7 @@ public:
 private:
   const KernelSpec &spec;
   const Plan &plan;
+  const MachineModel &machine;
   const Halide::Param<int> &samples;
   const std::vector<Halide::ImageParam> &inputs;
   std::vector<std::vector<BuiltNest>> &built;
@@ -54,6 +55,7 @@ private:
     std::vector<Var> outer(loops);
     std::vector<Halide::VarOrRVar> inner;
     std::vector<Var> unrolled;
+    std::vector<int64_t> extents; ///< of those
     Var vector;
     for (size_t l = 0; l < loops; ++l) {
       const int64_t tile = choice.tile[l];
@@ -83,9 +85,11 @@ private:
           b.func.split(in, vectors, vector, static_cast<int>(choice.lanes),
                        TailStrategy::RoundUp);
           unrolled.push_back(vectors);
+          extents.push_back(tile / choice.lanes);
         }
       } else {
         unrolled.push_back(in);
+        extents.push_back(tile);
       }
     }
     std::vector<Halide::VarOrRVar> order;
@@ -121,6 +125,8 @@ private:
     if (choice.unrollTile)
       for (const Var &v : unrolled)
         b.func.unroll(v);
+    else
+      unrollSome(b, unrolled, extents);
     for (int l : around)
       b.outer.push_back(outer[l]);
     if (choice.parallelLoops > 0 && isOutput) {
@@ -143,6 +149,32 @@ private:
       b.func.store_in(scratchMemory);
     else if (!nest.reductions.empty())
       prefetchEpilogue(g, b);
+  }
+
+  /// The innermost loops of a tile become straight code, for as many vectors as
+  /// InterleaveChains computes side by side.
+  void unrollSome(BuiltNest &b, const std::vector<Var> &loops,
+                  const std::vector<int64_t> &extents) const {
+    const int64_t most = machine.vectorsAtOnce();
+    int64_t vectors = 1;
+    for (size_t i = loops.size(); i-- > 0;) {
+      int64_t part = most / vectors;
+      while (part > 1 && extents[i] % part != 0)
+        --part;
+      if (part < 2)
+        return;
+      if (part >= extents[i]) {
+        b.func.unroll(loops[i]);
+        vectors *= extents[i];
+        continue;
+      }
+      const std::string name = loops[i].name();
+      Var parts(name + "p"), in(name + "s");
+      b.func.split(loops[i], parts, in, static_cast<int>(part),
+                   TailStrategy::RoundUp);
+      b.func.unroll(in);
+      return;
+    }
   }
 
   /// What the epilogue reads, such as a parameter and its moments, starts on
@@ -351,10 +383,11 @@ private:
 } // namespace
 
 void scheduleNests(const KernelSpec &spec, const Plan &plan,
+                   const MachineModel &machine,
                    const Halide::Param<int> &samples,
                    const std::vector<Halide::ImageParam> &inputs,
                    std::vector<std::vector<BuiltNest>> &built) {
-  Scheduler(spec, plan, samples, inputs, built).run();
+  Scheduler(spec, plan, machine, samples, inputs, built).run();
 }
 
 } // namespace fm::codegen

@@ -35,6 +35,7 @@ inline Halide::Expr extentOf(const Extent &extent,
 /// blocks, parallel loops, prefetches, and where scratch is computed. `built`:
 /// per group and nest.
 void scheduleNests(const KernelSpec &spec, const Plan &plan,
+                   const MachineModel &machine,
                    const Halide::Param<int> &samples,
                    const std::vector<Halide::ImageParam> &inputs,
                    std::vector<std::vector<BuiltNest>> &built);

@@ -7,6 +7,7 @@
 #include "compiler/codegen/KernelModule.h"
 
 #include "compiler/codegen/CopyKernel.h"
+#include "compiler/codegen/InterleaveChains.h"
 
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Bitcode/BitcodeReader.h"
@@ -260,7 +261,7 @@ makeTargetMachine(const TargetSpec &target) {
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
-              bool loopVectorize) {
+              bool loopVectorize, int vectorsAtOnce) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = loopVectorize;
   tuning.LoopInterleaving = loopVectorize;
@@ -275,6 +276,12 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  if (vectorsAtOnce > 1 && level > 0)
+    builder.registerOptimizerLastEPCallback(
+        [=](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
+          passes.addPass(llvm::createModuleToFunctionPassAdaptor(
+              InterleaveChains(vectorsAtOnce)));
+        });
   static const llvm::OptimizationLevel levels[] = {
       llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
       llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
@@ -354,7 +361,8 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   llvm::raw_string_ostream stream(problems);
   if (llvm::verifyModule(*module, &stream))
     return fail(problems);
-  optimise(*module, *machine, target.optLevel, false);
+  optimise(*module, *machine, target.optLevel, false,
+           target.machine.vectorsAtOnce());
   // "Buffers of different names are disjoint" holds within a kernel only: the
   // next one, inlined beside it, finds in `in0` what this one stored in `out0`.
   for (llvm::Function &function : *module)

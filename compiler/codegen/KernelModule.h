@@ -34,9 +34,10 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
 
 /// Runs LLVM's default pipeline of the target's optimisation level.
 /// `loopVectorize`: also vectorise loops and straight-line code (for step
-/// functions; kernels come vectorised).
+/// functions; kernels come vectorised). `vectorsAtOnce`: as for
+/// InterleaveChains; below 2: the order of instructions stays.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
-              bool loopVectorize);
+              bool loopVectorize, int vectorsAtOnce = 1);
 
 } // namespace fm::codegen
 

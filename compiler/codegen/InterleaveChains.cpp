@@ -1,0 +1,248 @@
+//===- InterleaveChains.cpp - Long chains of a few vectors side by side ---===//
+#include "compiler/codegen/InterleaveChains.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Analysis/AliasAnalysis.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/IntrinsicInst.h"
+
+namespace fm::codegen {
+
+namespace {
+
+using llvm::Instruction;
+
+/// Dependent vector operations, a product and a sum each one, below which a
+/// core sees enough of its neighbours. Transforms of Winograd's have a dozen,
+/// and all registers full: with them, a step of the ResNet block takes 5%
+/// longer.
+constexpr int leastDepth = 20;
+/// Stores of a block whose formulas are compared.
+constexpr size_t mostStores = 64;
+
+/// What some stores have to themselves, in the block's order.
+struct Chain {
+  llvm::SmallVector<Instruction *, 64> members;
+  llvm::SmallVector<size_t, 64> arithmetic; ///< where in the block
+  int depth = 0;                            ///< of dependent arithmetic
+};
+
+bool isArithmetic(const Instruction &i) {
+  return i.getType()->isVectorTy() && !llvm::isa<llvm::LoadInst>(i);
+}
+
+/// Whether an instruction may be moved past others that touch other memory.
+bool mayMove(const Instruction &i) {
+  if (auto *load = llvm::dyn_cast<llvm::LoadInst>(&i))
+    return load->isSimple();
+  return !llvm::isa<llvm::PHINode, llvm::AllocaInst>(i) && !i.isTerminator() &&
+         !i.mayReadOrWriteMemory() && !i.mayHaveSideEffects();
+}
+
+class BlockInterleaver {
+public:
+  BlockInterleaver(llvm::BasicBlock &block, llvm::AAResults &alias, size_t most)
+      : block(block), alias(alias), most(most) {}
+
+  bool run() {
+    for (Instruction &i : block) {
+      number[&i] = order.size();
+      order.push_back(&i);
+      auto *store = llvm::dyn_cast<llvm::StoreInst>(&i);
+      if (store && store->isSimple() &&
+          store->getValueOperand()->getType()->isVectorTy())
+        stores.push_back(store);
+    }
+    if (stores.size() < 2 || stores.size() > mostStores)
+      return false;
+    findSlices();
+    findChains();
+    bool changed = false;
+    for (size_t first = 0; first < chains.size();) {
+      size_t count = 1;
+      while (count < most && first + count < chains.size() &&
+             follows(chains[first + count - 1], chains[first + count]))
+        ++count;
+      while (count > 1 && !mayInterleave(first, count))
+        --count;
+      if (count > 1) {
+        interleave(first, count);
+        changed = true;
+      }
+      first += count;
+    }
+    return changed;
+  }
+
+private:
+  llvm::BasicBlock &block;
+  llvm::AAResults &alias;
+  const size_t most;
+  std::vector<Instruction *> order;
+  llvm::DenseMap<const Instruction *, size_t> number;
+  std::vector<llvm::StoreInst *> stores;
+  /// Per instruction: the stores that it reaches, as bits.
+  std::vector<uint64_t> reaches;
+  std::vector<Chain> chains;
+
+  void findSlices() {
+    reaches.assign(order.size(), 0);
+    for (size_t s = 0; s < stores.size(); ++s)
+      reaches[number[stores[s]]] = uint64_t(1) << s;
+    for (size_t i = order.size(); i-- > 0;) {
+      if (!reaches[i] ||
+          (!mayMove(*order[i]) && !llvm::isa<llvm::StoreInst>(order[i])))
+        continue;
+      for (const llvm::Value *operand : order[i]->operands())
+        if (auto *by = llvm::dyn_cast<Instruction>(operand);
+            by && by->getParent() == &block)
+          reaches[number[by]] |= reaches[i];
+    }
+  }
+
+  /// Stores of one vector's formula share most of it, those of neighbours at
+  /// most what is the same for all.
+  void findChains() {
+    const size_t count = stores.size();
+    std::vector<int> size(count, 0);
+    std::vector<std::vector<int>> shared(count, std::vector<int>(count, 0));
+    for (size_t i = 0; i < order.size(); ++i)
+      if (isArithmetic(*order[i]))
+        for (size_t a = 0; a < count; ++a)
+          if (reaches[i] >> a & 1) {
+            ++size[a];
+            for (size_t b = 0; b < a; ++b)
+              shared[a][b] += reaches[i] >> b & 1;
+          }
+    std::vector<size_t> chainOf(count);
+    std::vector<uint64_t> storesOf;
+    for (size_t a = 0; a < count; ++a) {
+      chainOf[a] = storesOf.size();
+      for (size_t b = 0; b < a; ++b)
+        if (2 * shared[a][b] > std::min(size[a], size[b]))
+          chainOf[a] = chainOf[b];
+      if (chainOf[a] == storesOf.size())
+        storesOf.push_back(0);
+      storesOf[chainOf[a]] |= uint64_t(1) << a;
+    }
+    for (uint64_t mine : storesOf) {
+      Chain chain;
+      for (size_t i = 0; i < order.size(); ++i)
+        if (reaches[i] && !(reaches[i] & ~mine) &&
+            (mayMove(*order[i]) || llvm::isa<llvm::StoreInst>(order[i]))) {
+          chain.members.push_back(order[i]);
+          if (isArithmetic(*order[i]))
+            chain.arithmetic.push_back(i);
+        }
+      chain.depth = depthOf(chain);
+      chains.push_back(std::move(chain));
+    }
+  }
+
+  static int depthOf(const Chain &chain) {
+    llvm::DenseMap<const llvm::Value *, int> depths;
+    int deepest = 0;
+    for (const Instruction *i : chain.members) {
+      int depth = 0;
+      for (const llvm::Value *operand : i->operands())
+        depth = std::max(depth, depths.lookup(operand));
+      depths[i] = depth += isArithmetic(*i);
+      deepest = std::max(deepest, depth);
+    }
+    return deepest;
+  }
+
+  /// Whether two chains compute the same, one behind the other. Addresses may
+  /// be computed in different ways, and stores stand in another order.
+  static bool follows(const Chain &a, const Chain &b) {
+    return a.depth >= leastDepth && a.depth == b.depth &&
+           a.arithmetic.size() == b.arithmetic.size() &&
+           a.arithmetic[a.arithmetic.size() / 2] < b.arithmetic.front();
+  }
+
+  /// Whether the members of some chains may be computed in turns behind
+  /// everything that stands between them.
+  bool mayInterleave(size_t first, size_t count) const {
+    llvm::DenseMap<const Instruction *, size_t> chainOf;
+    size_t begin = order.size(), end = 0;
+    for (size_t c = first; c < first + count; ++c)
+      for (const Instruction *i : chains[c].members) {
+        chainOf[i] = c;
+        begin = std::min(begin, number.lookup(i));
+        end = std::max(end, number.lookup(i));
+      }
+    for (const auto &[member, chain] : chainOf)
+      for (const llvm::User *user : member->users()) {
+        auto *by = llvm::cast<Instruction>(user);
+        auto other = chainOf.find(by);
+        if (by->getParent() == &block && !llvm::isa<llvm::PHINode>(by) &&
+            (other == chainOf.end() ? number.lookup(by) < end
+                                    : other->second != chain))
+          return false;
+      }
+    // Memory: the order of any two accesses of different chains changes, and
+    // that of a member and whatever follows it before the end.
+    for (size_t a = begin; a <= end; ++a) {
+      const Instruction *early = order[a];
+      auto mine = chainOf.find(early);
+      if (mine == chainOf.end() || !early->mayReadOrWriteMemory())
+        continue;
+      for (size_t b = begin; b <= end; ++b) {
+        const Instruction *late = order[b];
+        auto other = chainOf.find(late);
+        if (!late->mayReadOrWriteMemory() ||
+            (!early->mayWriteToMemory() && !late->mayWriteToMemory()))
+          continue;
+        if (other == chainOf.end() ? b < a : other->second <= mine->second)
+          continue;
+        if (!areDisjoint(early, late))
+          return false;
+      }
+    }
+    return true;
+  }
+
+  bool areDisjoint(const Instruction *a, const Instruction *b) const {
+    auto atA = llvm::MemoryLocation::getOrNone(a);
+    auto atB = llvm::MemoryLocation::getOrNone(b);
+    return atA && atB && alias.isNoAlias(*atA, *atB);
+  }
+
+  void interleave(size_t first, size_t count) {
+    size_t end = 0;
+    for (size_t c = first; c < first + count; ++c)
+      end = std::max(end, number.lookup(chains[c].members.back()));
+    Instruction *behind = order[end]->getNextNode();
+    // One vector operation of each in turn, with what belongs to it.
+    std::vector<size_t> next(count, 0);
+    const size_t turns = chains[first].arithmetic.size();
+    for (size_t turn = 0; turn <= turns; ++turn)
+      for (size_t c = 0; c < count; ++c) {
+        const auto &members = chains[first + c].members;
+        for (bool done = false; !done && next[c] < members.size(); ++next[c]) {
+          done = turn < turns && isArithmetic(*members[next[c]]);
+          members[next[c]]->moveBefore(behind);
+        }
+      }
+  }
+};
+
+} // namespace
+
+llvm::PreservedAnalyses
+InterleaveChains::run(llvm::Function &function,
+                      llvm::FunctionAnalysisManager &analyses) {
+  llvm::AAResults &alias = analyses.getResult<llvm::AAManager>(function);
+  bool changed = false;
+  for (llvm::BasicBlock &block : function)
+    changed |= BlockInterleaver(block, alias, most).run();
+  llvm::PreservedAnalyses preserved;
+  preserved.preserveSet<llvm::CFGAnalyses>();
+  return changed ? preserved : llvm::PreservedAnalyses::all();
+}
+
+} // namespace fm::codegen

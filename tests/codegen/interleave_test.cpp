@@ -1,0 +1,139 @@
+//===- interleave_test.cpp - Which instructions alternate -----------------===//
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "compiler/codegen/InterleaveChains.h"
+#include "llvm/AsmParser/Parser.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace fm::codegen;
+
+namespace {
+
+constexpr int formulaLength = 12; // a product and a sum each
+
+/// `out[k] = (((x[k] * x[k] + 1) * x[k] + 1) ...)`, `length` times.
+std::string formula(int k, int length = formulaLength) {
+  const std::string n = std::to_string(k), v = "<4 x float> ";
+  const std::string at = std::to_string(k * 4);
+  std::string text = "  %p" + n + " = getelementptr float, ptr %in, i64 " + at +
+                     "\n  %x" + n + " = load " + v + ", ptr %p" + n + "\n";
+  std::string last = "%x" + n;
+  for (int i = 0; i < length; ++i) {
+    const std::string id = n + "_" + std::to_string(i);
+    text += "  %m" + id + " = fmul " + v + last + ", %x" + n + "\n";
+    text += "  %a" + id + " = fadd " + v + "%m" + id + ", %c\n";
+    last = "%a" + id;
+  }
+  return text + "  %q" + n + " = getelementptr float, ptr %out, i64 " + at +
+         "\n  store " + v + last + ", ptr %q" + n + "\n";
+}
+
+/// Which vector each product belongs to, in the order of the code, once for
+/// each run of products of the same one: "0 1 0 1", say.
+std::string orderAfter(const std::string &arguments, const std::string &body,
+                       int most) {
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic diagnostic;
+  std::unique_ptr<llvm::Module> module = llvm::parseAssemblyString(
+      "define void @f(" + arguments + ", <4 x float> %c) {\n" + body +
+          "  ret void\n}\n",
+      diagnostic, context);
+  if (!module)
+    return diagnostic.getMessage().str();
+  llvm::PassBuilder builder;
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager cgscc;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(cgscc);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  llvm::Function &function = *module->getFunction("f");
+  InterleaveChains(most).run(function, functions);
+  if (llvm::verifyFunction(function))
+    return "invalid";
+  std::string order;
+  llvm::StringRef before;
+  for (const llvm::Instruction &i : function.getEntryBlock()) {
+    if (i.getOpcode() != llvm::Instruction::FMul)
+      continue;
+    const llvm::StringRef vector = i.getName().drop_front().split('_').first;
+    if (vector != before)
+      order += (order.empty() ? "" : " ") + vector.str();
+    before = vector;
+  }
+  return order;
+}
+
+std::string times(const std::string &text, int count) {
+  std::string all = text;
+  for (int i = 1; i < count; ++i)
+    all += " " + text;
+  return all;
+}
+
+const std::string apart = "ptr noalias %in, ptr noalias %out";
+
+TEST(InterleaveChains, LongFormulasAlternate) {
+  EXPECT_EQ(orderAfter(apart, formula(0) + formula(1) + formula(2), 4),
+            times("0 1 2", formulaLength));
+}
+
+TEST(InterleaveChains, NoMoreThanRegistersAllow) {
+  EXPECT_EQ(
+      orderAfter(apart, formula(0) + formula(1) + formula(2) + formula(3), 2),
+      times("0 1", formulaLength) + " " + times("2 3", formulaLength));
+}
+
+TEST(InterleaveChains, ShortFormulasStay) {
+  EXPECT_EQ(orderAfter(apart, formula(0, 3) + formula(1, 3), 4), "0 1");
+}
+
+TEST(InterleaveChains, DifferentFormulasStay) {
+  EXPECT_EQ(orderAfter(apart, formula(0) + formula(1, formulaLength + 1), 4),
+            "0 1");
+}
+
+TEST(InterleaveChains, AccessesOfTheSameMemoryKeepTheirOrder) {
+  // What vector 1 reads may be what vector 0 has stored.
+  EXPECT_EQ(orderAfter("ptr %in, ptr %out", formula(0) + formula(1), 4), "0 1");
+}
+
+TEST(InterleaveChains, ACallThatMayStoreKeepsItsPlace) {
+  // Reads of vector 1 stand behind it, the store of vector 0 before it.
+  const std::string call = "  call void %g()\n";
+  EXPECT_EQ(orderAfter(apart + ", ptr %g", formula(0) + call + formula(1), 4),
+            "0 1");
+}
+
+TEST(InterleaveChains, AResultThatIsReadInBetweenKeepsItsPlace) {
+  const std::string read = "  %r = fsub <4 x float> %a0_11, %c\n"
+                           "  %s = extractelement <4 x float> %r, i64 0\n"
+                           "  store float %s, ptr %other\n";
+  EXPECT_EQ(orderAfter(apart + ", ptr noalias %other",
+                       formula(0) + read + formula(1), 4),
+            "0 1");
+}
+
+TEST(InterleaveChains, WhatStoresOfOneVectorShareIsComputedOnce) {
+  // Two stores of the same formula, such as a value and the sum it adds to.
+  auto both = [](int k) {
+    const std::string n = std::to_string(k);
+    return formula(k) + "  %b" + n + " = fadd <4 x float> %a" + n +
+           "_11, %c\n  %t" + n + " = getelementptr float, ptr %sums, i64 " +
+           std::to_string(4 * k) + "\n  store <4 x float> %b" + n + ", ptr %t" +
+           n + "\n";
+  };
+  EXPECT_EQ(orderAfter(apart + ", ptr noalias %sums", both(0) + both(1), 4),
+            times("0 1", formulaLength));
+}
+
+} // namespace
