@@ -152,28 +152,26 @@ private:
   }
 
   /// The innermost loops of a tile become straight code, for as many vectors as
-  /// InterleaveChains computes side by side.
+  /// InterleaveChains computes side by side, or two such groups.
   void unrollSome(BuiltNest &b, const std::vector<Var> &loops,
                   const std::vector<int64_t> &extents) const {
-    const int64_t most = machine.vectorsAtOnce();
+    const int64_t atOnce = machine.vectorsAtOnce();
     int64_t vectors = 1;
-    for (size_t i = loops.size(); i-- > 0;) {
-      int64_t part = most / vectors;
-      while (part > 1 && extents[i] % part != 0)
+    for (size_t i = loops.size(); i-- > 0 && vectors < atOnce;) {
+      int64_t part = std::min(extents[i], atOnce * 3 / 2 / vectors);
+      while (extents[i] % part != 0)
         --part;
-      if (part < 2)
-        return;
-      if (part >= extents[i]) {
-        b.func.unroll(loops[i]);
-        vectors *= extents[i];
-        continue;
+      vectors *= part;
+      Var in = loops[i];
+      if (part < extents[i]) {
+        Var parts(loops[i].name() + "p");
+        in = Var(loops[i].name() + "s");
+        b.func.split(loops[i], parts, in, static_cast<int>(part),
+                     TailStrategy::RoundUp);
       }
-      const std::string name = loops[i].name();
-      Var parts(name + "p"), in(name + "s");
-      b.func.split(loops[i], parts, in, static_cast<int>(part),
-                   TailStrategy::RoundUp);
       b.func.unroll(in);
-      return;
+      if (part < extents[i])
+        return;
     }
   }
 

@@ -62,18 +62,25 @@ public:
     findSlices();
     findChains();
     bool changed = false;
-    for (size_t first = 0; first < chains.size();) {
-      size_t count = 1;
-      while (count < most && first + count < chains.size() &&
-             follows(chains[first + count - 1], chains[first + count]))
-        ++count;
-      while (count > 1 && !mayInterleave(first, count))
-        --count;
-      if (count > 1) {
-        interleave(first, count);
-        changed = true;
-      }
-      first += count;
+    std::vector<bool> done(chains.size(), false);
+    for (size_t first = 0; first < chains.size(); ++first) {
+      if (done[first])
+        continue;
+      std::vector<size_t> group = {first};
+      for (size_t c = first + 1; c < chains.size(); ++c)
+        if (!done[c] && follows(chains[group.back()], chains[c]))
+          group.push_back(c);
+      // As many groups as it takes, of the same size.
+      const size_t groups = (group.size() + most - 1) / most;
+      group.resize((group.size() + groups - 1) / groups);
+      while (group.size() > 1 && !mayInterleave(group))
+        group.pop_back();
+      if (group.size() < 2)
+        continue;
+      interleave(group);
+      changed = true;
+      for (size_t c : group)
+        done[c] = true;
     }
     return changed;
   }
@@ -165,11 +172,12 @@ private:
   }
 
   /// Whether the members of some chains may be computed in turns behind
-  /// everything that stands between them.
-  bool mayInterleave(size_t first, size_t count) const {
+  /// everything that stands between them. Positions are those of before any
+  /// move: what was moved past something is disjoint from it.
+  bool mayInterleave(const std::vector<size_t> &group) const {
     llvm::DenseMap<const Instruction *, size_t> chainOf;
     size_t begin = order.size(), end = 0;
-    for (size_t c = first; c < first + count; ++c)
+    for (size_t c : group)
       for (const Instruction *i : chains[c].members) {
         chainOf[i] = c;
         begin = std::min(begin, number.lookup(i));
@@ -212,17 +220,17 @@ private:
     return atA && atB && alias.isNoAlias(*atA, *atB);
   }
 
-  void interleave(size_t first, size_t count) {
+  /// One vector operation of each in turn, with what belongs to it.
+  void interleave(const std::vector<size_t> &group) {
     size_t end = 0;
-    for (size_t c = first; c < first + count; ++c)
+    for (size_t c : group)
       end = std::max(end, number.lookup(chains[c].members.back()));
     Instruction *behind = order[end]->getNextNode();
-    // One vector operation of each in turn, with what belongs to it.
-    std::vector<size_t> next(count, 0);
-    const size_t turns = chains[first].arithmetic.size();
+    std::vector<size_t> next(chains.size(), 0);
+    const size_t turns = chains[group[0]].arithmetic.size();
     for (size_t turn = 0; turn <= turns; ++turn)
-      for (size_t c = 0; c < count; ++c) {
-        const auto &members = chains[first + c].members;
+      for (size_t c : group) {
+        const auto &members = chains[c].members;
         for (bool done = false; !done && next[c] < members.size(); ++next[c]) {
           done = turn < turns && isArithmetic(*members[next[c]]);
           members[next[c]]->moveBefore(behind);

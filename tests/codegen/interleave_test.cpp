@@ -87,10 +87,29 @@ TEST(InterleaveChains, LongFormulasAlternate) {
             times("0 1 2", formulaLength));
 }
 
+TEST(InterleaveChains, TwoFormulasOfEachVector) {
+  // A value and its derivative: 0 and 2 are of one kind, 1 and 3 of another.
+  const int more = formulaLength + 1;
+  EXPECT_EQ(
+      orderAfter(apart,
+                 formula(0) + formula(1, more) + formula(2) + formula(3, more),
+                 4),
+      times("0 2", formulaLength) + " " + times("1 3", more));
+}
+
 TEST(InterleaveChains, NoMoreThanRegistersAllow) {
   EXPECT_EQ(
       orderAfter(apart, formula(0) + formula(1) + formula(2) + formula(3), 2),
       times("0 1", formulaLength) + " " + times("2 3", formulaLength));
+}
+
+TEST(InterleaveChains, GroupsAreEven) {
+  EXPECT_EQ(orderAfter(apart,
+                       formula(0) + formula(1) + formula(2) + formula(3) +
+                           formula(4) + formula(5),
+                       4),
+            times("0 1 2", formulaLength) + " " +
+                times("3 4 5", formulaLength));
 }
 
 TEST(InterleaveChains, ShortFormulasStay) {
