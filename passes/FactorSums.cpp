@@ -1,4 +1,4 @@
-//===- FactorSums.cpp - Common factors in front of sums -------------------------===//
+//===- FactorSums.cpp - Common factors in front of sums, and of rows ------------===//
 //
 // Adjoints of normalisations sum `dy * scale` and `dy * scale * y` beside `dy`
 // and `dy * y`, each over all of the activations. With the scale in front of the
@@ -95,12 +95,31 @@ struct OneSumOfBoth : OpRewritePattern<ir::SumOp> {
   }
 };
 
+/// x / s is x * (1 / s) where s is one number for a row: one division a row.
+struct ReciprocalOfRow : OpRewritePattern<ir::DivOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ir::DivOp op, PatternRewriter &rewriter) const override {
+    constexpr int64_t least = 32; // elements of a row
+    auto type = cast<RankedTensorType>(op.getType());
+    auto by = cast<RankedTensorType>(op.getB().getType());
+    if (type.getRank() == 0 || op.getA().getType() != type || by.getRank() != type.getRank() ||
+        by.getShape().back() != 1 || type.getShape().back() < least)
+      return failure();
+    ir::TensorExpr a(rewriter, op.getLoc(), op.getA()), b(rewriter, op.getLoc(), op.getB());
+    rewriter.replaceOp(op, Value(a * (1.0 / b)));
+    return success();
+  }
+};
+
 struct FactorSums : impl::FmFactorSumsBase<FactorSums> {
   void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    patterns.add<FactorBeforeSum, OneSumOfBoth>(&getContext());
-    if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
-      signalPassFailure();
+    RewritePatternSet sums(&getContext()), reciprocals(&getContext());
+    sums.add<FactorBeforeSum, OneSumOfBoth>(&getContext());
+    // Afterwards: a reciprocal is no factor to move, its product is stored.
+    reciprocals.add<ReciprocalOfRow>(&getContext());
+    for (RewritePatternSet *patterns : {&sums, &reciprocals})
+      if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(*patterns))))
+        signalPassFailure();
   }
 };
 

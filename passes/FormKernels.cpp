@@ -71,6 +71,29 @@ bool readsRow(AffineMap map) {
   return true;
 }
 
+/// Whether a read is of what the row of the loops' element was reduced to: the
+/// innermost loops are missing.
+bool readsReduced(AffineMap map) {
+  const unsigned results = map.getNumResults();
+  return results > 0 && results < map.getNumDims() &&
+         map == AffineMap::getMultiDimIdentityMap(map.getNumDims(), map.getContext()).getMajorSubMap(results);
+}
+
+/// Whether an op reduces the innermost loop, to one element a row that vectors
+/// are short beside and scratch has room for.
+bool reducesRow(linalg::GenericOp op) {
+  constexpr int64_t least = 32, most = 4096;
+  auto iterators = op.getIteratorTypesArray();
+  if (op.getNumReductionLoops() != 1 || iterators.size() < 2 ||
+      iterators.back() != utils::IteratorType::reduction)
+    return false;
+  const int64_t steps = cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges().back();
+  return steps >= least && steps <= most &&
+         llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+           return readsReduced(op.getMatchingIndexingMap(&init));
+         });
+}
+
 bool readsRow(tensor::ExtractOp extract) {
   for (auto [d, index] : llvm::enumerate(extract.getIndices())) {
     auto loop = index.getDefiningOp<linalg::IndexOp>();
@@ -166,6 +189,7 @@ public:
   KernelFormer(func::FuncOp function, bool fuse) : function(function), fuse(fuse) {}
 
   unsigned run() {
+    foldUnitViews();
     ownResults();
     Partition result;
     for (;;) {
@@ -185,6 +209,55 @@ public:
   }
 
 private:
+  /// A reduced row is often read through views that give it back a dimension of
+  /// one element: whoever reads that may read what was reduced.
+  void foldUnitViews() {
+    if (!fuse)
+      return;
+    Block &block = function.getBody().front();
+    for (auto op : block.getOps<linalg::GenericOp>())
+      for (OpOperand *input : op.getDpsInputOperands())
+        readRoot(op, *input);
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op) && op.use_empty())
+        op.erase();
+  }
+
+  /// Reads the root of a view that differs from it by dimensions of one element.
+  static void readRoot(linalg::GenericOp op, OpOperand &input) {
+    Value root = viewRoot(input.get());
+    auto maker = root.getDefiningOp<linalg::GenericOp>();
+    if (root == input.get() || !maker || !reducesRow(maker))
+      return;
+    const AffineMap map = op.getMatchingIndexingMap(&input);
+    ArrayRef<int64_t> from = cast<RankedTensorType>(root.getType()).getShape();
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(input.get().getType()).getShape();
+    SmallVector<AffineExpr> indices;
+    size_t d = 0;
+    // The other operands tell the extents of loops along what is left out.
+    auto skipUnits = [&] {
+      for (; d < shape.size() && shape[d] == 1; ++d)
+        if (op.getNumReductionLoops() > 0 && !isa<AffineConstantExpr>(map.getResult(d)))
+          return false;
+      return true;
+    };
+    for (int64_t size : from) {
+      if (size == 1) {
+        indices.push_back(getAffineConstantExpr(0, map.getContext()));
+        continue;
+      }
+      if (!skipUnits() || d == shape.size() || shape[d] != size)
+        return;
+      indices.push_back(map.getResult(d++));
+    }
+    if (!skipUnits() || d != shape.size())
+      return;
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    maps[input.getOperandNumber()] = AffineMap::get(map.getNumDims(), 0, indices, map.getContext());
+    input.set(root);
+    op.setIndexingMapsAttr(Builder(op.getContext()).getAffineMapArrayAttr(maps));
+  }
+
   /// Every returned value becomes a generic's result of its own; what replaces a
   /// persistent tensor is that result itself, not a view of it.
   void ownResults() {
@@ -232,11 +305,13 @@ private:
       node.results = classes.of(cast<RankedTensorType>(op.getResult(0).getType()).getShape());
       node.scalar = cast<RankedTensorType>(op.getResult(0).getType()).getRank() == 0;
       node.sumsRows = sumsRows(op);
+      node.reducesRow = reducesRow(op);
       for (OpOperand *input : op.getDpsInputOperands()) {
         AffineMap map = op.getMatchingIndexingMap(input);
-        addEdge(node, input->get(), map.isIdentity() ? FusionNode::Access::Identity
-                                    : readsRow(map)  ? FusionNode::Access::Row
-                                                     : FusionNode::Access::Other);
+        addEdge(node, input->get(), map.isIdentity()     ? FusionNode::Access::Identity
+                                    : readsRow(map)     ? FusionNode::Access::Row
+                                    : readsReduced(map) ? FusionNode::Access::Reduced
+                                                        : FusionNode::Access::Other);
       }
       op.getBody()->walk([&](tensor::ExtractOp extract) {
         addEdge(node, extract.getTensor(),

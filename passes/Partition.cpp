@@ -33,6 +33,9 @@ public:
       if (!copied[v])
         place(v);
     if (fuse)
+      for (int g = int(groups.size()) - 1; g >= 0; --g)
+        goByRows(g);
+    if (fuse)
       for (int v = int(nodes.size()) - 1; v >= 0; --v)
         if (!copied[v])
           sink(v);
@@ -89,6 +92,10 @@ private:
   static Access composed(Access outer, Access inner) {
     if (outer == Access::Identity)
       return inner;
+    if (outer == Access::Reduced && inner == Access::Identity)
+      return Access::Reduced;
+    if (outer == Access::Row && inner == Access::Reduced)
+      return Access::Reduced;
     return outer == Access::Row && inner != Access::Other ? Access::Row
                                                           : Access::Other;
   }
@@ -357,10 +364,10 @@ private:
     for (int w : moved)
       for (const auto &edge : inputs[w]) {
         const int other = groupOf[edge.producer];
-        if (moved.count(edge.producer)
-                ? edge.access != Access::Identity
-                : other == g ? edge.access == Access::Other
-                             : reaches(g, other))
+        if (moved.count(edge.producer) ? edge.access != Access::Identity
+            : other == g
+                ? edge.access != Access::Identity && edge.access != Access::Row
+                : reaches(g, other))
           return false;
       }
     return true;
@@ -421,6 +428,118 @@ private:
                                  [&](int m) { return taken.count(m) > 0; }),
                   members.end());
     groups[p].dead = members.empty();
+  }
+
+  /// Group g, which computes elements from what their rows were reduced to,
+  /// takes in those reductions, and what else only it needs: all of it is done
+  /// for one row after the other. Rows that others read, too, stay apart, since
+  /// a kernel has one nest of loops for each shape that it stores.
+  void goByRows(int g) {
+    const int row = groups[g].results;
+    if (groups[g].dead || groups[g].anchored || !isOfRows(g, row))
+      return;
+    std::set<int> merged = {g};
+    for (std::vector<int> work = {g}; !work.empty();) {
+      const int next = work.back();
+      work.pop_back();
+      for (int v : groups[next].members)
+        for (const auto &edge : inputs[v]) {
+          const int p = groupOf[edge.producer];
+          if (!merged.count(p) && isOfRows(p, row) && merged.insert(p).second)
+            work.push_back(p);
+        }
+    }
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (int p : std::vector<int>(merged.begin(), merged.end()))
+        if (p != g && leavesOtherRows(p, row, merged)) {
+          merged.erase(p);
+          changed = true;
+        }
+    }
+    int weight = 0;
+    bool reduces = false;
+    for (int p : merged) {
+      weight += groups[p].weight;
+      for (int v : groups[p].members) {
+        reduces |= nodes[v].reducesRow;
+        for (const auto &edge : inputs[v])
+          if (merged.count(groupOf[edge.producer]) && !staysInRow(v, edge, row))
+            return;
+      }
+    }
+    if (!reduces || weight > maxKernelWeight || comesBack(merged))
+      return;
+    for (int p : merged)
+      if (p != g) {
+        for (int v : std::vector<int>(groups[p].members)) {
+          leave(v);
+          add(v, g);
+        }
+      }
+    groups[g].anchored = true;
+  }
+
+  bool isApart(int g) const {
+    return std::any_of(
+        groups[g].members.begin(), groups[g].members.end(),
+        [&](int v) { return nodes[v].apart || nodes[v].together; });
+  }
+
+  /// Whether all that a group does is elements of rows, or one for each row.
+  bool isOfRows(int g, int row) const {
+    return !isApart(g) && !groups[g].contraction &&
+           std::all_of(groups[g].members.begin(), groups[g].members.end(),
+                       [&](int v) {
+                         return nodes[v].kind == Kind::Pointwise ||
+                                (nodes[v].reducesRow && nodes[v].loops == row);
+                       });
+  }
+
+  /// Whether others read what group p has computed, and it is no element of a
+  /// row.
+  bool leavesOtherRows(int p, int row, const std::set<int> &merged) const {
+    return std::any_of(
+        groups[p].members.begin(), groups[p].members.end(), [&](int v) {
+          return nodes[v].results != row &&
+                 (nodes[v].returned ||
+                  std::any_of(
+                      consumers[v].begin(), consumers[v].end(),
+                      [&](int c) { return merged.count(groupOf[c]) == 0; }));
+        });
+  }
+
+  /// Whether v reads the row it computes, through `edge`.
+  bool staysInRow(int v, const FusionNode::Edge &edge, int row) const {
+    const FusionNode &from = nodes[edge.producer];
+    switch (edge.access) {
+    case Access::Identity:
+      return (nodes[v].kind == Kind::Pointwise
+                  ? nodes[v].results
+                  : nodes[v].loops) == from.results;
+    case Access::Reduced:
+      return from.reducesRow;
+    case Access::Row:
+      return from.kind == Kind::Pointwise && from.results != row;
+    case Access::Other:
+      return false;
+    }
+    return false;
+  }
+
+  /// Whether a way leads out of some groups and back.
+  bool comesBack(const std::set<int> &merged) const {
+    for (int p : merged)
+      for (int v : groups[p].members)
+        for (int c : consumers[v]) {
+          const int outside = groupOf[c];
+          if (merged.count(outside))
+            continue;
+          for (int q : merged)
+            if (outside == q || reaches(outside, q))
+              return true;
+        }
+    return false;
   }
 
   /// Whether a node's result is in memory, seen from outside of its group.

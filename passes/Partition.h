@@ -26,6 +26,7 @@ struct FusionNode {
   enum class Access : uint8_t {
     Identity, ///< the element at its own loop indices
     Row,      ///< the same, but for some dimensions where it is the first one
+    Reduced,  ///< the same, but for the innermost dimensions, which it lacks
     Other,    ///< anything else, through views as well
   };
   struct Edge {
@@ -45,6 +46,8 @@ struct FusionNode {
   /// Sums along loops that are neither the outermost nor the innermost one: each
   /// result belongs to one task of the kernel that computes what is summed.
   bool sumsRows = false;
+  /// Reduces the innermost loop, of a row that scratch has room for.
+  bool reducesRow = false;
   bool apart = false;    ///< a kernel of its own, which holds no copies
   std::vector<Edge> inputs;
 };

@@ -366,6 +366,10 @@ private:
       if (static_cast<int>(p) <= position) {
         low = std::min(at[order[p]] * tile, high);
         high = std::min(low + tile - 1, high);
+      } else if (nest.stage >= 0 && nest.region[order[p]] <= high) {
+        // Somewhere in the middle, as much as is computed at once.
+        low = (high + 1 - nest.region[order[p]]) / 2;
+        high = low + nest.region[order[p]] - 1;
       }
       Interval &i = logical[loop.logical];
       i.low += low * loop.divisor;
@@ -456,6 +460,57 @@ private:
     return chain;
   }
 
+  /// The tile in the middle of each loop of nest a.
+  std::vector<int64_t> middleOf(int a) const {
+    const Nest &nest = group.nests[a];
+    std::vector<int64_t> at(nest.loops.size());
+    for (size_t l = 0; l < at.size(); ++l)
+      at[l] = ((nest.loops[l].extent.size + nest.choice.tile[l] - 1) /
+                   nest.choice.tile[l] -
+               1) /
+              2;
+    return at;
+  }
+
+  /// The innermost loop of nest a, in its order, with whose tiles the region of
+  /// stage s moves; -1: none.
+  int lastMoving(unsigned s, int a, const std::vector<int64_t> &at) const {
+    const Nest &nest = group.nests[a];
+    const std::vector<int> order = orderOf(nest);
+    const int all = static_cast<int>(order.size()) - 1;
+    const Box base = regions(a, all, at, -1, -1, 0)[s];
+    for (int p = all; p >= 0; --p) {
+      const int l = order[p];
+      const int64_t tile = nest.choice.tile[l];
+      if (nest.tiles(l) < 2)
+        continue;
+      const int64_t tiles = (nest.loops[l].extent.size + tile - 1) / tile;
+      std::vector<int64_t> next = at;
+      next[l] += at[l] + 1 < tiles ? 1 : -1;
+      const Box moved = regions(a, all, next, -1, -1, 0)[s];
+      for (size_t d = 0; d < base.size(); ++d)
+        if (base[d].low != moved[d].low || base[d].high != moved[d].high)
+          return p;
+    }
+    return -1;
+  }
+
+  /// Bytes of the nests that nest k is computed from and that have no place
+  /// yet: they are wanted where its own result is.
+  int64_t ahead(int k, const std::vector<Box> &boxes) const {
+    std::set<int> reading = {k};
+    int64_t bytes = 0;
+    for (int other = k + 1; other < static_cast<int>(group.nests.size());
+         ++other) {
+      const unsigned s = group.nests[other].stage;
+      for (const Reader &site : readers[s])
+        if (reading.count(site.nest) && reading.insert(other).second &&
+            !boxes[s].empty())
+          bytes += volume(spec.stages[s], boxes[s]);
+    }
+    return bytes;
+  }
+
   void placeNest(int k, std::string &error) {
     Nest &nest = group.nests[k];
     const unsigned s = nest.stage;
@@ -512,36 +567,19 @@ private:
     if (a < 0 || limit < 0)
       return atRoot();
 
+    // Loops that the region moves with. Where a parent computes so little at
+    // once that there are none, the result is wanted where the parent's is.
+    std::vector<int64_t> at = middleOf(a);
+    int innermost = lastMoving(s, a, at), least = 0;
+    while (innermost < 0 && inReduction < 0 && group.nests[a].parent >= 0 &&
+           group.nests[a].parentReduction < 0) {
+      least = limit = group.nests[a].position;
+      a = group.nests[a].parent;
+      at = middleOf(a);
+      innermost = lastMoving(s, a, at);
+    }
     const Nest &parent = group.nests[a];
-    const std::vector<int> order = orderOf(parent);
-    std::vector<int64_t> at(parent.loops.size());
-    for (size_t l = 0; l < at.size(); ++l) {
-      const int64_t tiles =
-          (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
-          parent.choice.tile[l];
-      at[l] = (tiles - 1) / 2;
-    }
-    // Loops that the region moves with.
-    const int all = static_cast<int>(order.size()) - 1;
-    const Box base = regions(a, all, at, -1, -1, 0)[s];
-    int innermost = -1;
     bool dependsOnSamples = false;
-    for (int p = 0; p <= all; ++p) {
-      const Loop &loop = parent.loops[order[p]];
-      const int64_t tile = parent.choice.tile[order[p]];
-      const int64_t tiles = (loop.extent.size + tile - 1) / tile;
-      if (tiles < 2)
-        continue;
-      std::vector<int64_t> next = at;
-      next[order[p]] =
-          at[order[p]] + 1 < tiles ? at[order[p]] + 1 : at[order[p]] - 1;
-      const Box moved = regions(a, all, next, -1, -1, 0)[s];
-      bool differs = false;
-      for (size_t d = 0; d < base.size(); ++d)
-        differs |= base[d].low != moved[d].low || base[d].high != moved[d].high;
-      if (differs)
-        innermost = p;
-    }
     for (const Extent &extent : spec.stages[s].domain)
       dependsOnSamples |= extent.isSamples && extent.size > 1;
     // Scratch must have a constant size, whatever n is.
@@ -559,13 +597,14 @@ private:
     const int64_t room = maxScratchBytes - scratch;
     int best = -1;
     Box bestBox;
-    const int outermost = std::max(0, a == 0 ? firstPosition(parent) : 0);
+    const int outermost = std::max(least, a == 0 ? firstPosition(parent) : 0);
     for (int p = std::min(limit, std::max(innermost, outermost));
          p >= outermost; --p) {
-      const Box box = regions(a, p, at, -1, -1, 0)[s];
+      const std::vector<Box> boxes = regions(a, p, at, -1, -1, 0);
+      const Box &box = boxes[s];
       if (!constantAt(box, regions(a, p, at, -1, -1, 0, 1)[s]))
         continue;
-      const int64_t bytes = volume(spec.stages[s], box);
+      const int64_t bytes = volume(spec.stages[s], box) + ahead(k, boxes);
       if (bytes > room || (best >= 0 && bytes > machine.l1Bytes * 2 / 3))
         continue;
       best = p;

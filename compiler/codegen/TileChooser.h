@@ -67,6 +67,10 @@ private:
 
   void pointwise();
 
+  /// Rows that are kept in scratch, such as a softmax's exponentials: a few at
+  /// once, whose sums do not wait for each other.
+  void tileRows(int vectorLoop);
+
   /// How many of `count` places along a loop meet in one set of an L1 of 64
   /// sets, which has 8 to 12 ways.
   static double linesPerSet(const Access &access, size_t loop, int64_t count);

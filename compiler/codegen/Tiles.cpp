@@ -211,10 +211,13 @@ void TileChooser::pointwise() {
       std::min(nativeLanes(), powerOfTwoAtLeast(extents[best]));
   if (lanes < 2)
     return;
-  const int64_t unroll = whole
-                             ? 1
-                             : std::clamp<int64_t>(extents[best] / lanes, 1,
-                                                   accesses.size() > 6 ? 2 : 4);
+  // What is the same for the vector's row is read once.
+  const int64_t reads = std::count_if(
+      accesses.begin(), accesses.end(),
+      [&](const Access &access) { return access.strides[best] != 0; });
+  const int64_t unroll =
+      whole ? 1
+            : std::clamp<int64_t>(extents[best] / lanes, 1, reads > 6 ? 2 : 4);
   int64_t tile = lanes;
   for (int64_t u = unroll; u > 1; --u)
     if (extents[best] % (lanes * u) == 0) {
@@ -222,6 +225,26 @@ void TileChooser::pointwise() {
       break;
     }
   setVector(best, lanes, tile);
+  if (!whole)
+    tileRows(best);
+}
+
+void TileChooser::tileRows(int vectorLoop) {
+  const bool keepsRows = std::any_of(
+      group.nests.begin(), group.nests.end(), [&](const Nest &other) {
+        return other.stage >= 0 && other.reductions.empty() &&
+               other.domain == nest.domain;
+      });
+  if (!keepsRows)
+    return;
+  for (int l = static_cast<int>(loops); l-- > 0;) {
+    if (l == vectorLoop || !mayTile(l) || nest.isCarrying(l))
+      continue;
+    for (int64_t rows : {4, 2})
+      if (nest.choice.tile[l] == 1 && extents[l] % rows == 0)
+        nest.choice.tile[l] = rows;
+    return;
+  }
 }
 
 double TileChooser::linesPerSet(const Access &access, size_t loop,
@@ -256,7 +279,12 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
         count *= static_cast<int>(l) == v ? tile[l] / lanes : tile[l];
     const bool contiguous = v >= 0 && access.strides[v] == 1;
     const bool invariant = v < 0 || access.strides[v] == 0;
-    loads += count;
+    // What has been reduced before, such as a row's mean, is loaded once.
+    const bool once = access.input < 0 &&
+                      std::all_of(
+                          access.strides.begin() + loops, access.strides.end(),
+                          [](int64_t stride) { return stride == 0; });
+    loads += once ? double(count) / steps : count;
     for (size_t l = 0; l < loops; ++l)
       if (static_cast<int>(l) != v && access.strides[l] != irregular)
         conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 2);

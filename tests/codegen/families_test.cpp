@@ -141,6 +141,24 @@ KernelSpec softmax(int64_t n, int64_t c, bool withDense) {
   return k.spec;
 }
 
+/// As of attention: rows of several heads, whose exponentials stay in scratch.
+KernelSpec softmaxOfHeads(int64_t n, int64_t heads, int64_t length) {
+  KernelBuilder k("softmax_of_heads");
+  const std::vector<Extent> rows{batch(n), fixed(heads), fixed(length)},
+      domain{batch(n), fixed(heads), fixed(length), fixed(length)};
+  const std::vector<X> row{index(0), index(1), index(2)},
+      at{index(0), index(1), index(2), index(3)};
+  auto x = k.input("x", domain, true);
+  auto z = k.pointwise("z", domain, x(at) * 0.125);
+  auto m = k.reduce("m", rows, {fixed(length)}, number(f32, -1e30),
+                    max(acc(), z(at)));
+  auto e = k.pointwise("e", domain, exp(z(at) - m(row)));
+  auto s = k.reduce("s", rows, {fixed(length)}, number(f32, 0), acc() + e(at));
+  auto r = k.pointwise("r", rows, number(f32, 1) / s(row));
+  k.output("y", k.pointwise("y", domain, e(at) * r(row)), true);
+  return k.spec;
+}
+
 KernelSpec layerNorm(int64_t n, int64_t c) {
   KernelBuilder k("layer_norm");
   const std::vector<Extent> rows{batch(n)}, domain{batch(n), fixed(c)};
@@ -235,6 +253,16 @@ TEST(Families, Softmax) {
   expectGood(check(softmax(7, 10, false)));
   expectGood(check(softmax(7, 10, true)));
 }
+TEST(Families, SoftmaxOfHeads) {
+  // Four, two rows at once, one; rows with and without a rest behind vectors.
+  for (int64_t length : {128, 42, 33})
+    expectGood(check(softmaxOfHeads(3, 2, length)));
+  // Each exponential is computed once, in scratch of a few rows.
+  const RunnableKernel kernel(softmaxOfHeads(3, 2, 128), testTarget(false));
+  EXPECT_NE(kernel.schedule.find("scratch e: "), std::string::npos)
+      << kernel.schedule;
+}
+
 TEST(Families, LayerNorm) {
   expectGood(check(layerNorm(7, 64)));
   expectGood(check(layerNorm(4, 19)));
@@ -294,8 +322,9 @@ TEST(Families, Everything) {
   expectGood(check(everything(3, 5, 129)));
   expectGood(check(everything(1, 1, 1000)));
 }
-/// What a loss ends with: one number of costly values. Rows that are no multiple
-/// of a vector read them in two loops, and no scratch holds all samples.
+/// What a loss ends with: one number of costly values. Rows that are no
+/// multiple of a vector read them in two loops, and no scratch holds all
+/// samples.
 KernelSpec costlySum(int64_t n, int64_t c, ScalarType type) {
   KernelBuilder k("costly_sum");
   const std::vector<Extent> domain{batch(n), fixed(c)};

@@ -27,6 +27,7 @@ enum { kScalar, kRow, kImage, kPooled };
 
 FusionNode::Edge at(int producer) { return {producer, Access::Identity}; }
 FusionNode::Edge row(int producer) { return {producer, Access::Row}; }
+FusionNode::Edge reduced(int producer) { return {producer, Access::Reduced}; }
 FusionNode::Edge elsewhere(int producer) { return {producer, Access::Other}; }
 
 /// A node all of whose loops are over its result.
@@ -52,6 +53,11 @@ FusionNode reduction(int loops, int results,
 FusionNode rowSum(std::vector<FusionNode::Edge> inputs) {
   FusionNode result = reduction(kImage, kRow, std::move(inputs));
   result.sumsRows = true;
+  return result;
+}
+FusionNode reducedRow(std::vector<FusionNode::Edge> inputs) {
+  FusionNode result = reduction(kImage, kRow, std::move(inputs));
+  result.reducesRow = true;
   return result;
 }
 FusionNode returned(FusionNode node) {
@@ -237,6 +243,56 @@ TEST(Partition, SumsOfRowsAreTakenInPassing) {
             (Kernels{{0}, {1}, {2, 3}}));
 }
 
+/// softmax(scale * contraction): node 2 is the largest of a row, 3 its
+/// exponentials, 4 their sum.
+std::vector<FusionNode> softmaxOfContraction() {
+  return {node(Kind::Contraction, kImage),
+          pointwise(kImage, {at(0)}, Copy::Cheap),
+          reducedRow({at(1)}),
+          pointwise(kImage, {at(1), reduced(2)}),
+          reducedRow({at(3)}),
+          returned(pointwise(kImage, {at(3), reduced(4)}))};
+}
+
+TEST(Partition, ASoftmaxGoesByRows) {
+  EXPECT_EQ(kernelsOf(softmaxOfContraction()), Kernels({{0}, {1, 2, 3, 4, 5}}));
+}
+
+TEST(Partition, RowsThatOthersReadStayApart) {
+  auto nodes = softmaxOfContraction();
+  nodes[2].returned = true;
+  EXPECT_EQ(kernelsOf(nodes), Kernels({{0}, {1, 2}, {1, 3, 4, 5}}));
+}
+
+TEST(Partition, ElementsOfRowsMayBeStoredToo) {
+  auto nodes = softmaxOfContraction();
+  nodes[3].returned = true;
+  EXPECT_EQ(kernelsOf(nodes), Kernels({{0}, {1, 2, 3, 4, 5}}));
+}
+
+TEST(Partition, ANormalisationGoesByRows) {
+  // The root of the mean square has one element a row, of a shape of its own.
+  enum { kColumn = kPooled };
+  std::vector<FusionNode> nodes = {
+      pointwise(kImage), reducedRow({at(0)}), pointwise(kColumn, {reduced(1)}),
+      returned(pointwise(kImage, {at(0), row(2)}))};
+  nodes[0].returned = true;
+  EXPECT_EQ(kernelsOf(nodes), Kernels({{0, 1, 2, 3}}));
+  // Read at another place, it is wanted for all rows first.
+  nodes[3].inputs[1] = elsewhere(2);
+  EXPECT_NE(kernelsOf(nodes), Kernels({{0, 1, 2, 3}}));
+}
+
+TEST(Partition, RowsDoNotWaitForEachOther) {
+  // A contraction stands between the sum of a row and what is made of it.
+  std::vector<FusionNode> nodes = {
+      pointwise(kImage), reducedRow({at(0)}),
+      node(Kind::Contraction, kImage, {elsewhere(0), elsewhere(1)}),
+      returned(pointwise(kImage, {at(0), reduced(1), at(2)}))};
+  const Kernels kernels = kernelsOf(nodes);
+  EXPECT_EQ(kernels.back(), std::vector<int>({2, 3}));
+}
+
 TEST(Partition, PoolingJoinsConvolution) {
   auto pool = [](int u) {
     return returned(node(Kind::Window, kPooled, {elsewhere(u)}));
@@ -392,11 +448,34 @@ void readsThroughCopies(const std::vector<FusionNode> &nodes,
                         std::set<std::pair<int, Access>> &reads) {
   for (const auto &edge : nodes[v].inputs) {
     Access composed = std::max(access, edge.access);
+    if (access == Access::Reduced && edge.access != Access::Identity)
+      composed = Access::Other;
     if (copied[edge.producer])
       readsThroughCopies(nodes, copied, edge.producer, composed, reads);
     else
       reads.insert({edge.producer, composed});
   }
+}
+
+/// Whether a kernel computes elements of a row from what the row is reduced to.
+bool goesByRows(const std::vector<FusionNode> &nodes,
+                const std::vector<bool> &copied,
+                const std::vector<int> &kernel) {
+  std::map<int, std::set<int>> depends; // on reductions of rows of these loops
+  for (int v : kernel) {
+    std::set<std::pair<int, Access>> reads;
+    if (!copied[v])
+      readsThroughCopies(nodes, copied, v, Access::Identity, reads);
+    std::set<int> &rows = depends[v];
+    for (auto [u, access] : reads)
+      if (auto made = depends.find(u); made != depends.end())
+        rows.insert(made->second.begin(), made->second.end());
+    if (nodes[v].kind == Kind::Pointwise && rows.count(nodes[v].results))
+      return true;
+    if (nodes[v].reducesRow)
+      rows.insert(nodes[v].loops);
+  }
+  return false;
 }
 
 /// Fails the test where the partition breaks a promise of the header.
@@ -464,6 +543,38 @@ void checkPartition(const std::vector<FusionNode> &nodes,
              (nodes[v].kind == Kind::Pointwise && !readers.empty() &&
               std::all_of(readers.begin(), readers.end(), servesPassing));
     };
+    // One shape of rows; reads stay in the row; only its elements are stored.
+    auto checkRows = [&](const std::vector<int> &kernel) {
+      std::set<int> rows;
+      for (int v : kernel) {
+        EXPECT_TRUE(nodes[v].kind == Kind::Pointwise || nodes[v].reducesRow);
+        EXPECT_FALSE(nodes[v].apart);
+        if (nodes[v].reducesRow)
+          rows.insert(nodes[v].loops);
+      }
+      ASSERT_EQ(rows.size(), 1u);
+      for (int v : kernel) {
+        if (result.copied[v])
+          continue;
+        std::set<std::pair<int, Access>> reads;
+        readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
+        for (auto [u, access] : reads)
+          if (isIn(kernel, u))
+            EXPECT_TRUE(access == Access::Identity
+                            ? nodes[u].results == nodes[v].loops
+                        : access == Access::Reduced
+                            ? nodes[u].reducesRow
+                            : access == Access::Row &&
+                                  nodes[u].kind == Kind::Pointwise &&
+                                  nodes[u].results != *rows.begin())
+                << v << " reads " << u << " elsewhere";
+        const auto readers = readersOf(v);
+        if (nodes[v].returned ||
+            std::any_of(readers.begin(), readers.end(),
+                        [&](int r) { return !isIn(kernel, r); }))
+          EXPECT_EQ(nodes[v].results, *rows.begin()) << v << " is stored";
+      }
+    };
     auto checkReads = [&](int v) {
       std::set<std::pair<int, Access>> reads;
       readsThroughCopies(nodes, result.copied, v, Access::Identity, reads);
@@ -473,6 +584,10 @@ void checkPartition(const std::vector<FusionNode> &nodes,
                       (access == Access::Row && servesPassing(v)))
               << v << " reads " << u << " elsewhere";
     };
+    if (goesByRows(nodes, result.copied, kernel)) {
+      checkRows(kernel);
+      continue;
+    }
     int anchors = 0, contractions = 0, windows = 0;
     std::set<std::pair<int, int>> reduced; // loops, results
     bool onlyReductions = true;
@@ -528,6 +643,8 @@ TEST(Partition, RandomGraphsKeepEveryPromise) {
         made.copy = Copy(below(3));
       made.sumsRows = made.kind == Kind::Reduction &&
                       made.loops != made.results && below(3);
+      made.reducesRow = made.kind == Kind::Reduction && !made.sumsRows &&
+                        made.loops != made.results;
       for (int i = v == 0 ? 0 : below(4); i > 0; --i) {
         constexpr Access accesses[] = {Access::Identity, Access::Identity,
                                        Access::Identity, Access::Row,
@@ -537,6 +654,9 @@ TEST(Partition, RandomGraphsKeepEveryPromise) {
         if (nodes[edge.producer].results != made.loops &&
             edge.access == Access::Identity)
           edge.access = Access::Other;
+        if (nodes[edge.producer].reducesRow &&
+            nodes[edge.producer].loops == made.loops && below(4))
+          edge.access = Access::Reduced;
         made.inputs.push_back(edge);
       }
       made.returned = below(5) == 0;
