@@ -95,15 +95,20 @@ struct OneSumOfBoth : OpRewritePattern<ir::SumOp> {
   }
 };
 
-/// x / s is x * (1 / s) where s is one number for a row: one division a row.
+/// In a softmax, e / s is e * (1 / s) where s is the sum of a row: one division a
+/// row. Such a sum has a reciprocal that is no denormal number.
 struct ReciprocalOfRow : OpRewritePattern<ir::DivOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ir::DivOp op, PatternRewriter &rewriter) const override {
     constexpr int64_t least = 32; // elements of a row
     auto type = cast<RankedTensorType>(op.getType());
     auto by = cast<RankedTensorType>(op.getB().getType());
-    if (type.getRank() == 0 || op.getA().getType() != type || by.getRank() != type.getRank() ||
-        by.getShape().back() != 1 || type.getShape().back() < least)
+    Value source = op.getB();
+    if (auto view = source.getDefiningOp<ir::ReshapeOp>())
+      source = view.getX();
+    auto sum = source.getDefiningOp<ir::SumOp>();
+    if (!sum || !sum.getX().getDefiningOp<ir::ExpOp>() || sum.getX() != op.getA() ||
+        by.getRank() != type.getRank() || by.getShape().back() != 1 || type.getShape().back() < least)
       return failure();
     ir::TensorExpr a(rewriter, op.getLoc(), op.getA()), b(rewriter, op.getLoc(), op.getB());
     rewriter.replaceOp(op, Value(a * (1.0 / b)));

@@ -243,7 +243,8 @@ private:
     };
     for (int64_t size : from) {
       if (size == 1) {
-        indices.push_back(getAffineConstantExpr(0, map.getContext()));
+        const bool kept = d < shape.size() && shape[d] == 1;
+        indices.push_back(kept ? map.getResult(d++) : getAffineConstantExpr(0, map.getContext()));
         continue;
       }
       if (!skipUnits() || d == shape.size() || shape[d] != size)

@@ -449,26 +449,20 @@ private:
             work.push_back(p);
         }
     }
-    for (bool changed = true; changed;) {
+    for (bool changed = reducesRows(merged); changed;) {
       changed = false;
       for (int p : std::vector<int>(merged.begin(), merged.end()))
-        if (p != g && leavesOtherRows(p, row, merged)) {
+        if (p != g && (leavesOtherRows(p, row, merged) ||
+                       isReadElsewhere(p, row, merged) ||
+                       comesBack(p, merged))) {
           merged.erase(p);
           changed = true;
         }
     }
     int weight = 0;
-    bool reduces = false;
-    for (int p : merged) {
+    for (int p : merged)
       weight += groups[p].weight;
-      for (int v : groups[p].members) {
-        reduces |= nodes[v].reducesRow;
-        for (const auto &edge : inputs[v])
-          if (merged.count(groupOf[edge.producer]) && !staysInRow(v, edge, row))
-            return;
-      }
-    }
-    if (!reduces || weight > maxKernelWeight || comesBack(merged))
+    if (!reducesRows(merged) || weight > maxKernelWeight)
       return;
     for (int p : merged)
       if (p != g) {
@@ -478,6 +472,13 @@ private:
         }
       }
     groups[g].anchored = true;
+  }
+
+  bool reducesRows(const std::set<int> &merged) const {
+    return std::any_of(merged.begin(), merged.end(), [&](int p) {
+      return std::any_of(groups[p].members.begin(), groups[p].members.end(),
+                         [&](int v) { return nodes[v].reducesRow; });
+    });
   }
 
   bool isApart(int g) const {
@@ -509,6 +510,22 @@ private:
         });
   }
 
+  /// Whether some group reads of p what is not of the row that it computes.
+  bool isReadElsewhere(int p, int row, const std::set<int> &merged) const {
+    return std::any_of(
+        groups[p].members.begin(), groups[p].members.end(), [&](int u) {
+          return std::any_of(
+              consumers[u].begin(), consumers[u].end(), [&](int v) {
+                return merged.count(groupOf[v]) &&
+                       std::any_of(inputs[v].begin(), inputs[v].end(),
+                                   [&](const auto &edge) {
+                                     return edge.producer == u &&
+                                            !staysInRow(v, edge, row);
+                                   });
+              });
+        });
+  }
+
   /// Whether v reads the row it computes, through `edge`.
   bool staysInRow(int v, const FusionNode::Edge &edge, int row) const {
     const FusionNode &from = nodes[edge.producer];
@@ -527,18 +544,32 @@ private:
     return false;
   }
 
-  /// Whether a way leads out of some groups and back.
-  bool comesBack(const std::set<int> &merged) const {
-    for (int p : merged)
-      for (int v : groups[p].members)
+  /// Whether a way leads from group p out of some groups and back.
+  bool comesBack(int p, const std::set<int> &merged) const {
+    std::set<int> seen;
+    std::vector<int> work;
+    auto visit = [&](int from, bool inside) {
+      for (int v : groups[from].members)
         for (int c : consumers[v]) {
-          const int outside = groupOf[c];
-          if (merged.count(outside))
+          const int next = groupOf[c];
+          if (next < 0 || next == from)
             continue;
-          for (int q : merged)
-            if (outside == q || reaches(outside, q))
+          if (merged.count(next)) {
+            if (!inside)
               return true;
+          } else if (seen.insert(next).second) {
+            work.push_back(next);
+          }
         }
+      return false;
+    };
+    visit(p, true);
+    while (!work.empty()) {
+      const int next = work.back();
+      work.pop_back();
+      if (visit(next, false))
+        return true;
+    }
     return false;
   }
 

@@ -78,8 +78,9 @@ def FmFactorSums : Pass<"fm-factor-sums", "::mlir::func::FuncOp"> {
   let description = [{
     Before and after: fm ops. `sum(dy * scale * y)` is `sum(dy * y) * scale` where
     the scale does not vary along the summed axes; of a sum with and one without
-    the summed dimensions kept, one is left. `x / s`, with one s for a row of 32
-    elements and more, is `x * (1 / s)`. Rounds differently.
+    the summed dimensions kept, one is left. `exp(x) / sum(exp(x))`, with one sum
+    for a row of 32 elements and more, is `exp(x) * (1 / sum(exp(x)))`. Rounds
+    differently.
   }];
 }
 

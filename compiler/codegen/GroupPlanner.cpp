@@ -571,9 +571,12 @@ private:
     // once that there are none, the result is wanted where the parent's is.
     std::vector<int64_t> at = middleOf(a);
     int innermost = lastMoving(s, a, at), least = 0;
+    bool beyond = false; // what lies between may compute more than is asked for
     while (innermost < 0 && inReduction < 0 && group.nests[a].parent >= 0 &&
            group.nests[a].parentReduction < 0) {
       least = limit = group.nests[a].position;
+      for (size_t l = 0; l < group.nests[a].loops.size(); ++l)
+        beyond |= group.nests[a].overhang(l);
       a = group.nests[a].parent;
       at = middleOf(a);
       innermost = lastMoving(s, a, at);
@@ -604,8 +607,9 @@ private:
       const Box &box = boxes[s];
       if (!constantAt(box, regions(a, p, at, -1, -1, 0, 1)[s]))
         continue;
-      const int64_t bytes = volume(spec.stages[s], box) + ahead(k, boxes);
-      if (bytes > room || (best >= 0 && bytes > machine.l1Bytes * 2 / 3))
+      const int64_t bytes = volume(spec.stages[s], box);
+      if (bytes > room ||
+          (best >= 0 && bytes + ahead(k, boxes) > machine.l1Bytes * 2 / 3))
         continue;
       best = p;
       bestBox = box;
@@ -614,7 +618,7 @@ private:
       nest.parent = a;
       nest.position = best;
       setRegion(nest, bestBox);
-      nest.uneven = isUneven(nest, bestBox);
+      nest.uneven = beyond || isUneven(nest, bestBox);
       scratch += volume(spec.stages[s], bestBox);
       return;
     }

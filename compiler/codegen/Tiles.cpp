@@ -230,18 +230,20 @@ void TileChooser::pointwise() {
 }
 
 void TileChooser::tileRows(int vectorLoop) {
-  const bool keepsRows = std::any_of(
-      group.nests.begin(), group.nests.end(), [&](const Nest &other) {
-        return other.stage >= 0 && other.reductions.empty() &&
-               other.domain == nest.domain;
-      });
-  if (!keepsRows)
+  int64_t rowBytes = 0;
+  for (const Nest &other : group.nests)
+    if (nest.stage < 0 && other.stage >= 0 && other.reductions.empty() &&
+        other.domain == nest.domain)
+      for (const Result &result : spec.stages[other.stage].results)
+        rowBytes += sizeOf(result.type) * extents[vectorLoop];
+  if (rowBytes == 0)
     return;
   for (int l = static_cast<int>(loops); l-- > 0;) {
     if (l == vectorLoop || !mayTile(l) || nest.isCarrying(l))
       continue;
     for (int64_t rows : {4, 2})
-      if (nest.choice.tile[l] == 1 && extents[l] % rows == 0)
+      if (nest.choice.tile[l] == 1 && extents[l] % rows == 0 &&
+          rows * rowBytes <= machine.l1Bytes * 2 / 3)
         nest.choice.tile[l] = rows;
     return;
   }

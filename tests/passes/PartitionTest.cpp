@@ -262,6 +262,9 @@ TEST(Partition, RowsThatOthersReadStayApart) {
   auto nodes = softmaxOfContraction();
   nodes[2].returned = true;
   EXPECT_EQ(kernelsOf(nodes), Kernels({{0}, {1, 2}, {1, 3, 4, 5}}));
+  // What is not copied is needed before both.
+  nodes[1].copy = Copy::Never;
+  EXPECT_EQ(kernelsOf(nodes), Kernels({{0, 1}, {2}, {3, 4, 5}}));
 }
 
 TEST(Partition, ElementsOfRowsMayBeStoredToo) {
@@ -281,6 +284,17 @@ TEST(Partition, ANormalisationGoesByRows) {
   // Read at another place, it is wanted for all rows first.
   nodes[3].inputs[1] = elsewhere(2);
   EXPECT_NE(kernelsOf(nodes), Kernels({{0, 1, 2, 3}}));
+}
+
+TEST(Partition, WhatIsReadElsewhereIsComputedBefore) {
+  // A scalar, made of nothing that the softmax computes.
+  auto nodes = softmaxOfContraction();
+  nodes.insert(nodes.begin(), pointwise(kScalar));
+  for (FusionNode &node : nodes)
+    for (auto &edge : node.inputs)
+      ++edge.producer;
+  nodes.back().inputs.push_back(elsewhere(0));
+  EXPECT_EQ(kernelsOf(nodes), Kernels({{0}, {1}, {2, 3, 4, 5, 6}}));
 }
 
 TEST(Partition, RowsDoNotWaitForEachOther) {

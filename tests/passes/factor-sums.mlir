@@ -38,3 +38,38 @@ func.func @inTheMiddle(%x: tensor<4x5x6xf32>, %v: tensor<4x1x6xf32>) -> tensor<4
   %1 = fm.sum %0 {axis = array<i64: 1>, keepdims = false} : (tensor<4x5x6xf32>) -> tensor<4x6xf32>
   return %1 : tensor<4x6xf32>
 }
+
+// -----
+
+// A softmax divides once a row.
+// CHECK-LABEL: @softmax
+// CHECK:         %[[E:.*]] = fm.exp %arg1
+// CHECK:         %[[S:.*]] = fm.sum %[[E]]
+// CHECK:         %[[R:.*]] = fm.div %{{.*}}, %[[S]] : {{.*}} -> tensor<?x1xf32>
+// CHECK:         fm.mul %[[E]], %[[R]]
+func.func @softmax(%n: index {fm.binding = #fm.binding<samples, "n">},
+                   %x: tensor<?x64xf32> {fm.binding = #fm.binding<input, "x">})
+    -> (tensor<?x64xf32> {fm.binding = #fm.binding<output, "y">}) {
+  %0 = fm.exp %x : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %1 = fm.sum %0 {axis = array<i64: 1>, keepdims = true} : (tensor<?x64xf32>) -> tensor<?x1xf32>
+  %2 = fm.div %0, %1 : (tensor<?x64xf32>, tensor<?x1xf32>) -> tensor<?x64xf32>
+  return %2 : tensor<?x64xf32>
+}
+
+// -----
+
+// Other numbers may have no reciprocal: integers, or what is larger than 2^126.
+// CHECK-LABEL: @quotients
+// CHECK:         fm.div %arg1, %arg2 : {{.*}} -> tensor<?x64xi32>
+// CHECK:         fm.div %arg3, %arg4 : {{.*}} -> tensor<?x64xf32>
+func.func @quotients(%n: index {fm.binding = #fm.binding<samples, "n">},
+                     %a: tensor<?x64xi32> {fm.binding = #fm.binding<input, "a">},
+                     %b: tensor<?x1xi32> {fm.binding = #fm.binding<input, "b">},
+                     %x: tensor<?x64xf32> {fm.binding = #fm.binding<input, "x">},
+                     %s: tensor<?x1xf32> {fm.binding = #fm.binding<input, "s">})
+    -> (tensor<?x64xi32> {fm.binding = #fm.binding<output, "c">},
+        tensor<?x64xf32> {fm.binding = #fm.binding<output, "y">}) {
+  %0 = fm.div %a, %b : (tensor<?x64xi32>, tensor<?x1xi32>) -> tensor<?x64xi32>
+  %1 = fm.div %x, %s : (tensor<?x64xf32>, tensor<?x1xf32>) -> tensor<?x64xf32>
+  return %0, %1 : tensor<?x64xi32>, tensor<?x64xf32>
+}
