@@ -12,6 +12,8 @@
 #include <optional>
 #include <set>
 
+#include "compiler/codegen/NestRegions.h"
+
 namespace fm::codegen {
 
 namespace {
@@ -30,7 +32,7 @@ public:
                const std::vector<std::vector<int>> &storedBy, int number,
                const std::set<unsigned> &inlined)
       : spec(spec), machine(machine), storedBy(storedBy), number(number),
-        inlined(inlined) {}
+        inlined(inlined), regions(spec, group, storedBy, number) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
             ChoiceQuery *query, size_t &choiceOffset, ChoiceProblem &problem,
@@ -113,7 +115,7 @@ private:
     const Loop &loop = nest.loops[given.vectorLoop];
     for (const Output &output : spec.outputs) {
       if (!output.buffer.external ||
-          !isStoredEarlier(output.stage, output.result))
+          !regions.isStoredEarlier(output.stage, output.result))
         continue;
       for (const PhysicalDim &dim : output.buffer.dims) {
         const int64_t stride =
@@ -143,13 +145,10 @@ private:
   const int number;
   const std::set<unsigned> &inlined;
   Group group;
+  const NestRegions regions;
   std::vector<std::vector<Reader>> readers;
   std::map<unsigned, bool> readsReduction;
   int64_t scratch = 0;
-
-  bool isStoredEarlier(unsigned s, unsigned result) const {
-    return storedBy[s][result] >= 0 && storedBy[s][result] != number;
-  }
 
   /// Loops of the nest that writes the outputs: the common refinement of their
   /// physical dimensions.
@@ -176,7 +175,7 @@ private:
   }
 
   void addReader(unsigned s, unsigned result, const Reader &reader) {
-    if (isStoredEarlier(s, result))
+    if (regions.isStoredEarlier(s, result))
       return;
     for (Reader &known : readers[s])
       if (known.nest == reader.nest && known.reduction == reader.reduction) {
@@ -217,7 +216,7 @@ private:
     for (const Result &result : stage.results)
       forEachLoad(*result.init, [&](const Expr &load) {
         if (load.source.kind != TensorRef::Kind::Stage ||
-            isStoredEarlier(load.source.index, load.source.result))
+            regions.isStoredEarlier(load.source.index, load.source.result))
           return;
         const Stage &source = spec.stages[load.source.index];
         if (isIdentity(load, stage, source.domain))
@@ -333,124 +332,6 @@ private:
   // --- Placement
   // --------------------------------------------------------------
 
-  /// Loops of nest `k` as its order says, outermost first.
-  static std::vector<int> orderOf(const Nest &nest) {
-    if (!nest.choice.order.empty())
-      return nest.choice.order;
-    std::vector<int> order(nest.loops.size());
-    for (size_t i = 0; i < order.size(); ++i)
-      order[i] = i;
-    return order;
-  }
-
-  /// Boxes of all stages that are computed for one iteration of nest `a`: its
-  /// loops up to `position` (in its order) stay at tile `at[loop]`. `fewer`:
-  /// for that many samples less than the bound.
-  std::vector<Box> regions(int a, int position, const std::vector<int64_t> &at,
-                           int reduction, int reductionPosition,
-                           int64_t reductionAt, int64_t fewer = 0) const {
-    const Nest &nest = group.nests[a];
-    const std::vector<int> order = orderOf(nest);
-    Box logical(nest.domain.size());
-    for (Interval &i : logical)
-      i = Interval::of(0, 0);
-    for (size_t p = 0; p < order.size(); ++p) {
-      const Loop &loop = nest.loops[order[p]];
-      if (nest.domain.empty())
-        break;
-      const int64_t tile =
-          nest.choice.tile.empty() ? 1 : nest.choice.tile[order[p]];
-      int64_t low = 0, high = loop.extent.size - 1;
-      if (loop.extent.isSamples && static_cast<int>(p) > position)
-        high = std::max<int64_t>(high - fewer, 0);
-      if (static_cast<int>(p) <= position) {
-        low = std::min(at[order[p]] * tile, high);
-        high = std::min(low + tile - 1, high);
-      } else if (nest.stage >= 0 && nest.region[order[p]] <= high) {
-        // Somewhere in the middle, as much as is computed at once.
-        low = (high + 1 - nest.region[order[p]]) / 2;
-        high = low + nest.region[order[p]] - 1;
-      }
-      Interval &i = logical[loop.logical];
-      i.low += low * loop.divisor;
-      i.high += high * loop.divisor;
-    }
-    for (size_t d = 0; d < logical.size(); ++d)
-      logical[d].high = std::min(logical[d].high, nest.domain[d].size - 1);
-
-    std::vector<Box> boxes(spec.stages.size());
-    auto require = [&](unsigned s, const Box &box) {
-      if (boxes[s].empty()) {
-        boxes[s] = box;
-        return;
-      }
-      for (size_t d = 0; d < box.size(); ++d)
-        boxes[s][d] = unite(boxes[s][d], box[d]);
-    };
-    std::vector<bool> needed(spec.stages.size(), false);
-    if (nest.stage >= 0) {
-      require(nest.stage, logical);
-      needed[nest.stage] = true;
-    }
-    for (unsigned o : nest.outputs) {
-      require(spec.outputs[o].stage, logical);
-      needed[spec.outputs[o].stage] = true;
-    }
-    const int64_t samples = samplesBound(spec);
-    for (size_t s = spec.stages.size(); s-- > 0;) {
-      if (!needed[s])
-        continue;
-      const Stage &stage = spec.stages[s];
-      auto read = [&](const Expr &e, const Box &indices) {
-        RangeAnalysis ranges(indices, samples);
-        forEachLoad(e, [&](const Expr &load) {
-          if (load.source.kind != TensorRef::Kind::Stage ||
-              isStoredEarlier(load.source.index, load.source.result))
-            return;
-          const Stage &source = spec.stages[load.source.index];
-          Box box;
-          for (size_t d = 0; d < load.operands.size(); ++d) {
-            Interval i = ranges.range(*load.operands[d]);
-            const int64_t last = source.domain[d].size - 1;
-            if (!i.known)
-              i = Interval::of(0, last);
-            box.push_back(Interval::of(std::clamp<int64_t>(i.low, 0, last),
-                                       std::clamp<int64_t>(i.high, 0, last)));
-          }
-          require(load.source.index, box);
-          needed[load.source.index] = true;
-        });
-      };
-      for (const Result &result : stage.results) {
-        read(*result.init, boxes[s]);
-        if (!result.update)
-          continue;
-        Box all = boxes[s];
-        for (size_t r = 0; r < stage.reduction.size(); ++r) {
-          Interval i = Interval::of(0, stage.reduction[r].size - 1);
-          if (stage.reduction[r].isSamples)
-            i.high = std::max<int64_t>(i.high - fewer, 0);
-          if (static_cast<int>(s) == reduction &&
-              static_cast<int>(r) <= reductionPosition)
-            i = Interval::of(std::min(reductionAt, i.high),
-                             std::min(reductionAt, i.high));
-          all.push_back(i);
-        }
-        read(*result.update, all);
-      }
-    }
-    return boxes;
-  }
-
-  static int64_t volume(const Stage &stage, const Box &box) {
-    int64_t bytes = 0;
-    for (const Result &result : stage.results)
-      bytes += result.type == ScalarType::I1 ? 1 : sizeOf(result.type);
-    for (const Interval &i : box)
-      bytes *= i.extent();
-    return bytes;
-  }
-
   /// Chain of (nest, position) from the root to nest `k`.
   std::vector<std::pair<int, int>> chainOf(int k) const {
     std::vector<std::pair<int, int>> chain;
@@ -458,41 +339,6 @@ private:
       chain.insert(chain.begin(),
                    {group.nests[n].parent, group.nests[n].position});
     return chain;
-  }
-
-  /// The tile in the middle of each loop of nest a.
-  std::vector<int64_t> middleOf(int a) const {
-    const Nest &nest = group.nests[a];
-    std::vector<int64_t> at(nest.loops.size());
-    for (size_t l = 0; l < at.size(); ++l)
-      at[l] = ((nest.loops[l].extent.size + nest.choice.tile[l] - 1) /
-                   nest.choice.tile[l] -
-               1) /
-              2;
-    return at;
-  }
-
-  /// The innermost loop of nest a, in its order, with whose tiles the region of
-  /// stage s moves; -1: none.
-  int lastMoving(unsigned s, int a, const std::vector<int64_t> &at) const {
-    const Nest &nest = group.nests[a];
-    const std::vector<int> order = orderOf(nest);
-    const int all = static_cast<int>(order.size()) - 1;
-    const Box base = regions(a, all, at, -1, -1, 0)[s];
-    for (int p = all; p >= 0; --p) {
-      const int l = order[p];
-      const int64_t tile = nest.choice.tile[l];
-      if (nest.tiles(l) < 2)
-        continue;
-      const int64_t tiles = (nest.loops[l].extent.size + tile - 1) / tile;
-      std::vector<int64_t> next = at;
-      next[l] += at[l] + 1 < tiles ? 1 : -1;
-      const Box moved = regions(a, all, next, -1, -1, 0)[s];
-      for (size_t d = 0; d < base.size(); ++d)
-        if (base[d].low != moved[d].low || base[d].high != moved[d].high)
-          return p;
-    }
-    return -1;
   }
 
   /// Bytes of the nests that nest k is computed from and that have no place
@@ -569,8 +415,8 @@ private:
 
     // Loops that the region moves with. Where a parent computes so little at
     // once that there are none, the result is wanted where the parent's is.
-    std::vector<int64_t> at = middleOf(a);
-    int innermost = lastMoving(s, a, at), least = 0;
+    std::vector<int64_t> at = regions.middleOf(a);
+    int innermost = regions.lastMoving(s, a, at), least = 0;
     bool beyond = false; // what lies between may compute more than is asked for
     while (innermost < 0 && inReduction < 0 && group.nests[a].parent >= 0 &&
            group.nests[a].parentReduction < 0) {
@@ -578,8 +424,8 @@ private:
       for (size_t l = 0; l < group.nests[a].loops.size(); ++l)
         beyond |= group.nests[a].overhang(l);
       a = group.nests[a].parent;
-      at = middleOf(a);
-      innermost = lastMoving(s, a, at);
+      at = regions.middleOf(a);
+      innermost = regions.lastMoving(s, a, at);
     }
     const Nest &parent = group.nests[a];
     bool dependsOnSamples = false;
@@ -603,9 +449,9 @@ private:
     const int outermost = std::max(least, a == 0 ? firstPosition(parent) : 0);
     for (int p = std::min(limit, std::max(innermost, outermost));
          p >= outermost; --p) {
-      const std::vector<Box> boxes = regions(a, p, at, -1, -1, 0);
+      const std::vector<Box> boxes = regions.boxes(a, p, at, -1, -1, 0);
       const Box &box = boxes[s];
-      if (!constantAt(box, regions(a, p, at, -1, -1, 0, 1)[s]))
+      if (!constantAt(box, regions.boxes(a, p, at, -1, -1, 0, 1)[s]))
         continue;
       const int64_t bytes = volume(spec.stages[s], box);
       if (bytes > room ||
@@ -626,9 +472,10 @@ private:
     if (inReduction >= 0) {
       const Stage &reducing = spec.stages[inReduction];
       for (size_t r = 0; r < reducing.reduction.size(); ++r) {
-        const Box box = regions(a, limit, at, inReduction, r, 0)[s];
+        const Box box = regions.boxes(a, limit, at, inReduction, r, 0)[s];
         const int64_t bytes = volume(spec.stages[s], box);
-        if (!constantAt(box, regions(a, limit, at, inReduction, r, 0, 1)[s]) ||
+        if (!constantAt(box,
+                        regions.boxes(a, limit, at, inReduction, r, 0, 1)[s]) ||
             bytes > room)
           continue;
         nest.parent = a;
@@ -663,8 +510,9 @@ private:
             ? spec.stages[nest.parentReduction].reduction[nest.position].size
             : 1;
     auto differs = [&](const std::vector<int64_t> &at, int64_t step) {
-      const Box other = regions(nest.parent, position, at, nest.parentReduction,
-                                reduced ? nest.position : -1, step)[nest.stage];
+      const Box other =
+          regions.boxes(nest.parent, position, at, nest.parentReduction,
+                        reduced ? nest.position : -1, step)[nest.stage];
       for (size_t d = 0; d < box.size(); ++d)
         if (other[d].extent() != box[d].extent())
           return true;
