@@ -1,12 +1,13 @@
 //===- FmcBench.cpp - Generated code against the naive kernels ------------------===//
 //
 // Compiles each workload with the Halide backend and with the reference backend
-// (the naive kernels) and measures, by Google Benchmark, inference and the whole
-// train step. The rows are those of the peers.
+// (the naive kernels) and measures inference and the whole train step. What is an
+// iteration to Google Benchmark is a turn here. The rows are those of the peers.
 //
 //===----------------------------------------------------------------------------===//
 
 #include "bench/support/Report.h"
+#include "bench/support/Turns.h"
 #include "bench/support/Workloads.h"
 #include "compiler/driver/LiveModel.h"
 #include "compiler/driver/Synthetic.h"
@@ -14,7 +15,8 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <map>
+#include <string>
+#include <vector>
 
 using namespace fm;
 using namespace fm::driver;
@@ -41,31 +43,41 @@ std::vector<Workload> workloads() {
   return all;
 }
 
-/// Keeps the medians that Google Benchmark computes.
-class Medians : public benchmark::BenchmarkReporter {
+/// Only failures are told here; figures are Report's.
+class Silent : public benchmark::BenchmarkReporter {
 public:
   bool ReportContext(const Context &) override { return true; }
   void ReportRuns(const std::vector<Run> &runs) override {
     for (const Run &run : runs)
-      if (run.aggregate_name == "median")
-        seconds[run.run_name.function_name] = run.GetAdjustedRealTime() * 1e-9;
+      if (run.error_occurred)
+        std::fprintf(stderr, "%s: %s\n", run.benchmark_name().c_str(), run.error_message.c_str());
   }
-  std::map<std::string, double> seconds;
 };
 
-/// Measures one entry of a model; `label` names the figure.
-void registerEntry(const std::string &label, LiveModel &live, const std::string &name) {
-  int number = live.entry(name);
-  auto arguments = std::make_shared<SyntheticArguments>(live.program(), live.program().entries[number], 1);
-  int64_t batch = live.program().batch;
-  benchmark::RegisterBenchmark(label.c_str(), [&live, number, arguments, batch](benchmark::State &state) {
-    for (auto _ : state)
-      if (live.call(number, batch, arguments->pointers()) != FM_OK)
-        state.SkipWithError(live.message());
-  })->UseRealTime()->Repetitions(7)->ReportAggregatesOnly()->MinTime(0.15)->Unit(benchmark::kNanosecond);
+/// Seconds of a call of one of the model's entries, by turns; none if it failed.
+std::vector<double> secondsOf(LiveModel &live, const std::string &name, bench::Turns &turns) {
+  const int number = live.entry(name);
+  SyntheticArguments arguments(live.program(), live.program().entries[number], 1);
+  std::vector<double> seconds;
+  benchmark::RegisterBenchmark(name.c_str(), [&](benchmark::State &state) {
+    for (auto _ : state) {
+      seconds.push_back(turns.take([&] {
+        if (live.call(number, live.program().batch, arguments.pointers()) != FM_OK)
+          state.SkipWithError(live.message());
+      }));
+      state.SetIterationTime(seconds.back());
+    }
+    if (state.error_occurred())
+      seconds.clear();
+  })->UseManualTime()->Iterations(turns.count);
+  Silent silent;
+  benchmark::RunSpecifiedBenchmarks(&silent);
+  benchmark::ClearRegisteredBenchmarks();
+  return seconds;
 }
 
 bool measure(const bench::Options &options, const std::string &backend) {
+  bench::Turns turns(options.turns, options.shareTurns);
   bench::Report report(backend == "halide" ? "fmc" : "reference", options);
   for (const Workload &workload : workloads()) {
     if (!options.wants(workload.name))
@@ -84,12 +96,11 @@ bool measure(const bench::Options &options, const std::string &backend) {
         options.threads > 1 ? fm_pool_create(options.threads) : nullptr, fm_pool_destroy);
     if (pool)
       fm_set_parallel_for(live->instance(), fm_pool_run, pool.get());
-    registerEntry("forward", *live, "forward");
-    registerEntry("train", *live, "train_step");
-    Medians medians;
-    benchmark::RunSpecifiedBenchmarks(&medians);
-    benchmark::ClearRegisteredBenchmarks();
-    report.add(workload.name, workload.batch, workload.flops, medians.seconds["forward"], medians.seconds["train"]);
+    const auto forward = secondsOf(*live, "forward", turns);
+    const auto train = secondsOf(*live, "train_step", turns);
+    if (forward.empty() || train.empty())
+      return false;
+    report.add(workload.name, workload.batch, workload.flops, forward, train);
   }
   return report.write();
 }

@@ -2,9 +2,10 @@
 //
 //   bench-table ROWS.json... [--json FILE]
 //
-// Rows of the same measurement, from several rounds, become one: the median. The
-// last columns are the speed of fmc relative to each other implementation, the
-// median of the rounds' ratios.
+// Rows of the same measurement, from several rounds, become one: the median.
+// The last columns are the speed of fmc relative to each other implementation:
+// the median of the ratios of turns that followed each other, and their
+// quartiles.
 
 #include <nlohmann/json.hpp>
 
@@ -47,23 +48,34 @@ std::vector<double> valuesOf(const std::vector<Json> &rounds,
   return values;
 }
 
+std::vector<double> turnsOf(const std::vector<Json> &rounds) {
+  std::vector<double> turns;
+  for (const Json &row : rounds)
+    for (const Json &turn : row.at("turns_ms"))
+      turns.push_back(turn);
+  return turns;
+}
+
 /// One row for what several rounds measured.
 Json medianOf(const std::vector<Json> &rounds) {
   Json row = rounds[0];
   for (const char *field : {"median_ms", "gflops", "peak_share"})
     row[field] = median(valuesOf(rounds, field));
+  row["turns_ms"] = turnsOf(rounds);
   return row;
 }
 
-/// How much faster `ours` is, round by round where both have all of them.
-double ratioOf(const std::vector<Json> &ours, const std::vector<Json> &other) {
-  std::vector<double> a = valuesOf(ours, "median_ms"),
-                      b = valuesOf(other, "median_ms");
+/// How much faster `ours` is, sorted: turn by turn where both took all of them,
+/// as they do except for the reference.
+std::vector<double> ratiosOf(const std::vector<Json> &ours,
+                             const std::vector<Json> &other) {
+  std::vector<double> a = turnsOf(ours), b = turnsOf(other);
   if (a.size() != b.size())
-    return median(b) / median(a);
+    return {median(b) / median(a)};
   for (size_t i = 0; i < a.size(); ++i)
     b[i] /= a[i];
-  return median(b);
+  std::sort(b.begin(), b.end());
+  return b;
 }
 
 /// By implementation, the rows of each round.
@@ -118,8 +130,12 @@ void print(const Measurements &all) {
                   workload.c_str(), batch, phase.c_str(), threads, name, ms,
                   gflops, 100 * share);
       if (ours != byName.end() && ours != found) {
-        const double ratio = ratioOf(ours->second, found->second);
+        const auto ratios = ratiosOf(ours->second, found->second);
+        const double ratio = median(ratios);
         std::printf("  %.2fx as fast", ratio);
+        if (ratios.size() > 1)
+          std::printf(" (%.2f-%.2f)", ratios[ratios.size() / 4],
+                      ratios[ratios.size() - 1 - ratios.size() / 4]);
         auto &[sum, count] = logarithms[name];
         sum += std::log(ratio);
         ++count;

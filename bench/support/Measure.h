@@ -8,19 +8,27 @@
 
 namespace fm::bench {
 
-/// Times of single calls in seconds, sorted: warm-up calls first, then as many
-/// as fit into `budget`, and no fewer than 7.
+/// The middle of sorted values.
+inline double middle(const std::vector<double> &sorted) {
+  return sorted[sorted.size() / 2];
+}
+
+/// Times of single calls in seconds, sorted. First those that do not count, for
+/// caches and threads to warm up: one, and as many as fit into 10 ms; then as
+/// many as fit into `budget`, and no fewer than 3.
 template <typename Function>
 std::vector<double> timings(Function &&function, double budget) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
-  for (int i = 0; i < 5; ++i)
+  auto start = Clock::now();
+  do
     function();
+  while (since(start) < 0.01);
   std::vector<double> times;
-  const auto start = Clock::now();
-  while (times.size() < 7 || since(start) < budget) {
+  start = Clock::now();
+  while (times.size() < 3 || since(start) < budget) {
     const auto before = Clock::now();
     function();
     times.push_back(since(before));
@@ -31,8 +39,7 @@ std::vector<double> timings(Function &&function, double budget) {
 
 template <typename Function>
 double median(Function &&function, double budget = 2.0) {
-  const auto times = timings(function, budget);
-  return times[times.size() / 2];
+  return middle(timings(function, budget));
 }
 
 } // namespace fm::bench

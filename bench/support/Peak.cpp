@@ -32,7 +32,7 @@ __attribute__((target("avx512f"))) float runAvx512() {
   for (int i = 0; i < chains; ++i)
     sums[i] = _mm512_set1_ps(firstStart + static_cast<float>(i));
   const __m512 factor = _mm512_set1_ps(factorValue),
-              term = _mm512_set1_ps(termValue);
+               term = _mm512_set1_ps(termValue);
   for (int64_t n = 0; n < repetitions; ++n)
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i)
@@ -53,7 +53,7 @@ __attribute__((target("avx2,fma"))) float runAvx2() {
   for (int i = 0; i < chains; ++i)
     sums[i] = _mm256_set1_ps(firstStart + static_cast<float>(i));
   const __m256 factor = _mm256_set1_ps(factorValue),
-              term = _mm256_set1_ps(termValue);
+               term = _mm256_set1_ps(termValue);
   for (int64_t n = 0; n < repetitions; ++n)
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i)

@@ -11,11 +11,14 @@ namespace fm::bench {
 
 /// The command line that all benchmark programs understand:
 ///   [--threads N] [--workload NAME]... [--implementation NAME] [--rows FILE]
+///   [--turns N] [--share-turns]
 struct Options {
   int threads = 1;
-  std::string implementation; ///< of those the program has; empty: all
+  std::string implementation;         ///< of those the program has; empty: all
   std::vector<std::string> workloads; ///< empty: all
   std::string rowsFile;               ///< empty: standard output
+  int turns = 9;                      ///< of each figure
+  bool shareTurns = false;            ///< with other programs, by `bench-turns`
   bool wants(const std::string &workload) const;
 };
 /// Prints what is wrong and ends the program with exit code 2 if need be.
@@ -27,8 +30,9 @@ struct Row {
   int threads = 1;
   std::string implementation; ///< "fmc", "reference", "libtorch", "onednn"
   int batch = 0;
-  double medianMs = 0, gflops = 0;
-  double peakShare = 0; ///< of `threads` cores' FMA peak
+  std::vector<double> turnsMs;     ///< of one call; the median of each turn
+  double medianMs = 0, gflops = 0; ///< the median of the turns
+  double peakShare = 0;            ///< of `threads` cores' FMA peak
 };
 
 /// Collects rows. Measures the FMA peak when it is made and once more at the
@@ -36,9 +40,9 @@ struct Row {
 class Report {
 public:
   Report(std::string implementation, const Options &options);
-  /// Seconds of one call of each phase.
-  void add(const std::string &workload, int batch, Flops flops, double forward,
-           double train);
+  /// Seconds of one call of each phase, by turns.
+  void add(const std::string &workload, int batch, Flops flops,
+           std::vector<double> forward, std::vector<double> train);
   /// Writes an array of objects to options.rowsFile or standard output; false,
   /// with a message, if that fails.
   bool write();

@@ -1,8 +1,8 @@
 // peer-onednn: the workloads as an expert writes them by hand with oneDNN.
 
 #include "bench/peers/onednn/Workloads.h"
-#include "bench/support/Measure.h"
 #include "bench/support/Report.h"
+#include "bench/support/Turns.h"
 
 #include <immintrin.h>
 #include <omp.h>
@@ -18,8 +18,8 @@ using onednn::Network;
 namespace {
 
 template <typename Build>
-void measure(Report &report, const char *workload, int batch, Flops flops,
-             Network::Optimizer optimizer, Build &&build) {
+void measure(Report &report, Turns &turns, const char *workload, int batch,
+             Flops flops, Network::Optimizer optimizer, Build &&build) {
   Network inference(Mode::Inference), training(Mode::Training);
   build(inference);
   build(training);
@@ -33,8 +33,8 @@ void measure(Report &report, const char *workload, int batch, Flops flops,
     throw std::runtime_error(std::string(workload) +
                              ": the loss does not fall");
 
-  const double forward = median([&] { inference.forward(); });
-  const double train = median([&] { training.trainStep(optimizer); });
+  const auto forward = turns.measure([&] { inference.forward(); });
+  const auto train = turns.measure([&] { training.trainStep(optimizer); });
   report.add(workload, batch, flops, forward, train);
 }
 
@@ -49,23 +49,26 @@ int main(int argc, char **argv) try {
   _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
   omp_set_num_threads(options.threads);
   Report report("onednn", options);
+  Turns turns(options.turns, options.shareTurns);
   if (options.wants(SeedCnn::name))
     for (int batch : SeedCnn::batches)
-      measure(report, SeedCnn::name, batch, SeedCnn::flops(batch),
+      measure(report, turns, SeedCnn::name, batch, SeedCnn::flops(batch),
               Optimizer::Adam,
               [=](Network &net) { onednn::buildSeedCnn(net, batch); });
   if (options.wants(Mlp::name))
-    measure(report, Mlp::name, Mlp::batch, Mlp::flops(), Optimizer::Adam,
+    measure(report, turns, Mlp::name, Mlp::batch, Mlp::flops(), Optimizer::Adam,
             onednn::buildMlp);
   if (options.wants(Encoder::name))
-    measure(report, Encoder::name, Encoder::batch, Encoder::flops(),
+    measure(report, turns, Encoder::name, Encoder::batch, Encoder::flops(),
             Optimizer::Adam, onednn::buildEncoder);
   if (options.wants(ResnetBlock::name))
-    measure(report, ResnetBlock::name, ResnetBlock::batch, ResnetBlock::flops(),
-            Optimizer::Momentum, onednn::buildResnetBlock);
+    measure(report, turns, ResnetBlock::name, ResnetBlock::batch,
+            ResnetBlock::flops(), Optimizer::Momentum,
+            onednn::buildResnetBlock);
   if (options.wants(MbconvBlock::name))
-    measure(report, MbconvBlock::name, MbconvBlock::batch, MbconvBlock::flops(),
-            Optimizer::Momentum, onednn::buildMbconvBlock);
+    measure(report, turns, MbconvBlock::name, MbconvBlock::batch,
+            MbconvBlock::flops(), Optimizer::Momentum,
+            onednn::buildMbconvBlock);
   return report.write() ? 0 : 1;
 } catch (const std::exception &error) {
   std::fprintf(stderr, "peer-onednn: %s\n", error.what());
