@@ -110,15 +110,30 @@ Json mediansOf(const Measurements &all) {
   return rows;
 }
 
+/// "1.31x (1.27-1.39)"
+std::string spread(const std::vector<double> &sorted) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.2fx", median(sorted));
+  std::string result = text;
+  if (sorted.size() > 1) {
+    const size_t quarter = sorted.size() / 4;
+    std::snprintf(text, sizeof text, " (%.2f-%.2f)", sorted[quarter],
+                  sorted[sorted.size() - 1 - quarter]);
+    result += text;
+  }
+  return result;
+}
+
 void print(const Measurements &all) {
-  std::printf("%-14s %5s %-7s %3s  %-9s %10s %9s %6s  %s\n", "workload",
+  std::printf("%-14s %5s %-7s %3s  %-9s %10s %9s %6s  %-20s%s\n", "workload",
               "batch", "phase", "thr", "by", "median ms", "GFLOP/s", "peak",
-              "fmc is");
+              "times 1 thread", "fmc is as fast");
   std::map<std::string, std::pair<double, int>> logarithms;
   for (const Key &key : all.order) {
     const auto &[workload, batch, phase, threads] = key;
     const auto &byName = all.table.at(key);
     const auto ours = byName.find("fmc");
+    const auto single = all.table.find({workload, batch, phase, 1});
     for (const char *name : implementations) {
       const auto found = byName.find(name);
       if (found == byName.end())
@@ -126,20 +141,24 @@ void print(const Measurements &all) {
       const Json row = medianOf(found->second);
       const double ms = row.at("median_ms"), gflops = row.at("gflops"),
                    share = row.at("peak_share");
+      std::string scaling, comparison;
+      if (threads > 1 && single != all.table.end() &&
+          single->second.count(name))
+        scaling = spread(ratiosOf(found->second, single->second.at(name)));
+      if (ours != byName.end() && ours != found) {
+        const auto ratios = ratiosOf(ours->second, found->second);
+        comparison = spread(ratios);
+        auto &[sum, count] = logarithms[name];
+        sum += std::log(median(ratios));
+        ++count;
+      }
+      if (!comparison.empty())
+        scaling.resize(20, ' ');
       std::printf("%-14s %5d %-7s %3d  %-9s %10.3f %9.1f %5.1f%%",
                   workload.c_str(), batch, phase.c_str(), threads, name, ms,
                   gflops, 100 * share);
-      if (ours != byName.end() && ours != found) {
-        const auto ratios = ratiosOf(ours->second, found->second);
-        const double ratio = median(ratios);
-        std::printf("  %.2fx as fast", ratio);
-        if (ratios.size() > 1)
-          std::printf(" (%.2f-%.2f)", ratios[ratios.size() / 4],
-                      ratios[ratios.size() - 1 - ratios.size() / 4]);
-        auto &[sum, count] = logarithms[name];
-        sum += std::log(ratio);
-        ++count;
-      }
+      if (!scaling.empty())
+        std::printf("  %s%s", scaling.c_str(), comparison.c_str());
       std::printf("\n");
     }
   }
