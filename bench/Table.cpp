@@ -87,16 +87,15 @@ struct Measurements {
 
 Measurements collect(const Json &rows) {
   Measurements all;
+  std::map<int, std::vector<Key>> byThreads; // in the order of the rows
   for (const Json &row : rows) {
     const Key key = keyOf(row);
     if (!all.table.count(key))
-      all.order.push_back(key);
+      byThreads[std::get<3>(key)].push_back(key);
     all.table[key][row.at("implementation")].push_back(row);
   }
-  std::stable_sort(all.order.begin(), all.order.end(),
-                   [](const Key &a, const Key &b) {
-                     return std::get<3>(a) < std::get<3>(b);
-                   });
+  for (const auto &[threads, keys] : byThreads)
+    all.order.insert(all.order.end(), keys.begin(), keys.end());
   return all;
 }
 
