@@ -27,9 +27,9 @@ struct MachineModel {
   double l3BytesPerCycle = 5;
   double l3BytesPerRun = 96; ///< what the start of a contiguous piece costs
   int cores = 2; ///< for which parallel loops should have enough tasks
-  /// Vectors whose long formulas are computed side by side: each keeps a few
-  /// values in registers.
-  int vectorsAtOnce() const { return vectorRegisters / 4; }
+  /// Vectors whose long formulas are computed side by side: each keeps two or
+  /// three values in registers. Eight fill two pipelines of four cycles.
+  int vectorsAtOnce() const { return vectorRegisters > 16 ? 8 : 6; }
 };
 
 struct TargetSpec {
