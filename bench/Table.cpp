@@ -5,7 +5,8 @@
 // Rows of the same measurement, from several rounds, become one: the median.
 // The last columns are the speed of fmc relative to each other implementation:
 // the median of the ratios of turns that followed each other, and their
-// quartiles.
+// quartiles. Before it stands the same for an implementation's own speed on one
+// thread.
 
 #include <nlohmann/json.hpp>
 

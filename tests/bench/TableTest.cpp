@@ -1,7 +1,8 @@
 // bench-table: medians, ratios turn by turn, and what several threads gain.
 
-#include "tests/bench/Programs.h"
+#include "tests/support/Files.h"
 
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 using namespace fm::test;
@@ -16,68 +17,63 @@ std::string row(const std::string &by, int threads, double median,
          R"(, "gflops": 50, "peak_share": 0.5, "turns_ms": )" + turns + "}]";
 }
 
+class Table : public testing::Test {
+protected:
+  /// What is printed about files with these rows.
+  std::string table(const std::vector<std::string> &files,
+                    const std::string &arguments = "") {
+    std::string command = BENCH_TABLE;
+    for (size_t i = 0; i < files.size(); ++i) {
+      const std::string path = folder.file(std::to_string(i));
+      writeFile(path, files[i]);
+      command += " " + path;
+    }
+    const Outcome outcome = runCommand(command + arguments);
+    EXPECT_EQ(outcome.code, 0);
+    return outcome.output;
+  }
+  Folder folder;
+};
+
 } // namespace
 
-TEST(Table, RatiosAreThoseOfTurnsThatFollowedEachOther) {
-  Folder folder;
-  // Everything takes twice as long from the third turn on: the medians of the
-  // times would say 4 / 4.
-  const std::string ours =
-      folder.write("ours", row("fmc", 1, 4, "[2, 2, 4, 4, 4]"));
-  const std::string theirs =
-      folder.write("theirs", row("onednn", 1, 6, "[3, 4, 6, 6, 4]"));
-  const Outcome outcome =
-      runCommand(std::string(BENCH_TABLE) + " " + ours + " " + theirs);
-  EXPECT_EQ(outcome.code, 0);
+TEST_F(Table, RatiosAreThoseOfTurnsThatFollowedEachOther) {
+  // The machine becomes slower while they run; their medians are both 4.
+  const std::string text = table({row("fmc", 1, 4, "[2, 2, 4, 4, 4]"),
+                                  row("onednn", 1, 4, "[3, 4, 6, 6, 4]")});
   // 1.5, 2, 1.5, 1.5, 1
-  EXPECT_NE(outcome.output.find("1.50x (1.50-1.50)\n"), std::string::npos)
-      << outcome.output;
-  EXPECT_NE(outcome.output.find(
-                "geometric mean over 1 rows: fmc is 1.50x as fast as onednn"),
-            std::string::npos)
-      << outcome.output;
+  EXPECT_NE(text.find("1.50x (1.50-1.50)\n"), std::string::npos) << text;
+  EXPECT_NE(
+      text.find("geometric mean over 1 rows: fmc is 1.50x as fast as onednn"),
+      std::string::npos)
+      << text;
 }
 
-TEST(Table, ThreadsAreComparedWithOne) {
-  Folder folder;
-  const std::string one = folder.write("one", row("fmc", 1, 4, "[4, 8, 4]"));
-  const std::string two = folder.write("two", row("fmc", 2, 2, "[2, 5, 2]"));
-  const Outcome outcome =
-      runCommand(std::string(BENCH_TABLE) + " " + one + " " + two);
-  EXPECT_EQ(outcome.code, 0);
+TEST_F(Table, ThreadsAreComparedWithOne) {
+  const std::string text =
+      table({row("fmc", 1, 4, "[4, 8, 4]"), row("fmc", 2, 2, "[2, 5, 2]")});
   // 2, 1.6, 2
-  EXPECT_NE(outcome.output.find("50.0%  2.00x (1.60-2.00)\n"),
-            std::string::npos)
-      << outcome.output;
+  EXPECT_NE(text.find("50.0%  2.00x (1.60-2.00)\n"), std::string::npos) << text;
 }
 
-TEST(Table, RoundsAreJoined) {
-  Folder folder;
-  const std::string first = folder.write("1", row("fmc", 1, 2, "[2, 2, 2]"));
-  const std::string second = folder.write("2", row("fmc", 1, 4, "[4, 4, 4]"));
+TEST_F(Table, RoundsAreJoined) {
   const std::string json = folder.file("json");
-  const Outcome outcome = runCommand(std::string(BENCH_TABLE) + " " + first +
-                                     " " + second + " --json " + json);
-  EXPECT_EQ(outcome.code, 0) << outcome.output;
-  const auto rows = nlohmann::json::parse(folder.read("json"));
+  table({row("fmc", 1, 2, "[2, 2, 2]"), row("fmc", 1, 4, "[4, 4, 4]")},
+        " --json " + json);
+  const auto rows = nlohmann::json::parse(readFile(json));
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0]["median_ms"], 3);
   EXPECT_EQ(rows[0]["turns_ms"], (std::vector<double>{2, 2, 2, 4, 4, 4}));
 }
 
-TEST(Table, DifferentNumbersOfTurnsAreComparedByTheirMedians) {
-  Folder folder;
-  const std::string ours = folder.write("ours", row("fmc", 1, 2, "[2, 2, 2]"));
-  const std::string other =
-      folder.write("other", row("reference", 1, 30, "[30]"));
-  const Outcome outcome =
-      runCommand(std::string(BENCH_TABLE) + " " + ours + " " + other);
-  EXPECT_NE(outcome.output.find("15.00x\n"), std::string::npos)
-      << outcome.output;
+TEST_F(Table, DifferentNumbersOfTurnsAreComparedByTheirMedians) {
+  const std::string text =
+      table({row("fmc", 1, 2, "[2, 2, 2]"), row("reference", 1, 30, "[30]")});
+  EXPECT_NE(text.find("15.00x\n"), std::string::npos) << text;
 }
 
-TEST(Table, AFileThatIsMissingIsNamed) {
-  const Outcome outcome = runCommand(std::string(BENCH_TABLE) + " /nowhere");
+TEST_F(Table, AFileThatIsMissingIsNamed) {
+  const Outcome outcome = runCommand(BENCH_TABLE " /nowhere");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.output, "bench-table: cannot open /nowhere\n");
 }

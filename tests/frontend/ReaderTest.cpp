@@ -1,10 +1,8 @@
 //===- ReaderTest.cpp - Files, and whatever may be in them ----------------===//
 #include "tests/frontend/LanguageTest.h"
+#include "tests/support/Files.h"
 
-#include <filesystem>
-#include <fstream>
 #include <random>
-#include <unistd.h>
 
 using namespace fm;
 using namespace fm::test;
@@ -13,17 +11,9 @@ namespace {
 
 class ReaderFiles : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "fmc-reader-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
   std::string write(const std::string &text) {
-    std::string path = folder + "/model.fm";
-    std::ofstream(path, std::ios::binary) << text;
-    return path;
+    writeFile(folder.file("model.fm"), text);
+    return folder.file("model.fm");
   }
 
   std::string errorsOfFile(const std::string &path) {
@@ -32,7 +22,7 @@ protected:
     return recorder.collected.render(false);
   }
 
-  std::string folder;
+  Folder folder;
 };
 
 TEST_F(ReaderFiles, ReadsAFile) {
@@ -50,13 +40,14 @@ TEST_F(ReaderFiles, ReadsAFile) {
 }
 
 TEST_F(ReaderFiles, Missing) {
-  std::string path = folder + "/none.fm";
+  std::string path = folder.file("none.fm");
   EXPECT_EQ(errorsOfFile(path), path + ": error: no such file or directory\n"
                                        "1 error generated.\n");
 }
 
 TEST_F(ReaderFiles, Folder) {
-  EXPECT_EQ(errorsOfFile(folder), folder + ": error: is a directory\n"
+  EXPECT_EQ(errorsOfFile(folder.path), folder.path.string() +
+                                           ": error: is a directory\n"
                                            "1 error generated.\n");
 }
 

@@ -74,14 +74,10 @@ TEST_F(Checkpoint, IsReadByPython) {
   if (std::system("python3 --version > /dev/null 2>&1") != 0)
     GTEST_SKIP() << "no python3";
   ASSERT_EQ(fm_save(*bound, path.c_str()), FM_OK) << bound.message();
-  FILE *pipe =
-      popen(("python3 " READ_SAFETENSORS " " + path + " 2>&1").c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
-  std::string output;
-  for (int c; (c = std::fgetc(pipe)) != EOF;)
-    output += static_cast<char>(c);
-  EXPECT_EQ(pclose(pipe), 0);
-  EXPECT_EQ(output,
+  const auto outcome =
+      fm::test::runCommand("python3 " READ_SAFETENSORS " " + path);
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.output,
             "fm.model toy\n"
             "fm.fingerprint 0123456789abcdef\n"
             "fm.version 1\n"
