@@ -215,9 +215,13 @@ private:
     if (split == 1)
       return true;
     const Extent &extent = reduction[outer];
-    if (extent.isSamples)
-      return fail("split", "reduction loop " + text(outer) +
-                               " runs over samples and cannot be split");
+    if (extent.isSamples) {
+      // However many samples there are: the last part may be shorter.
+      if (split < 1 || split >= extent.size)
+        return fail("split", "parts of " + text(split) + " samples, of " +
+                                 text(extent.size) + " at most");
+      return true;
+    }
     if (split < 1 || split >= extent.size || extent.size % split)
       return fail("split", "parts of " + text(split) + " do not divide the " +
                                text(extent.size) + " steps of reduction loop " +

@@ -315,6 +315,7 @@ private:
       RVar loop = b.reductionVar(i, r);
       if (r == choice.reductionOuter && choice.reductionSplit > 1) {
         RVar parts(id + "rp"), in(id + "ri");
+        // Where the parts do not divide the samples, Halide shortens the last.
         update.split(loop, parts, in, static_cast<int>(choice.reductionSplit));
         outer.push_back(parts);
         loop = in;

@@ -60,6 +60,17 @@ double TileChooser::burstsOf(const std::vector<TrafficOperand> &operands,
   return 1 + 0.3 * waste * std::clamp((lines - 16) / 16, 0., 1.);
 }
 
+double TileChooser::withL2(double compute, const Traffic &intoL1,
+                           const Stage &stage) const {
+  const double fromL2 = intoL1.bytes / machine.l2BytesPerCycle;
+  if (!streams(stage))
+    return std::max(compute, fromL2) + fromL2;
+  const double jumping = intoL1.jumping / machine.l2BytesPerCycle;
+  const double busy =
+      std::sqrt(std::hypot(compute * compute, 4 * jumping * jumping));
+  return std::max(busy, fromL2) + 0.1 * (fromL2 - jumping);
+}
+
 double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
                              double bound) const {
   const Stage &stage = spec.stages[nest.reductions[0]];
@@ -87,7 +98,9 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
       all *= tiles(l);
     }
     if (choice.reductionSplit > 1) {
-      const int64_t trips = stage.reduction[inner].size / choice.reductionSplit;
+      const int64_t trips =
+          (stage.reduction[inner].size + choice.reductionSplit - 1) /
+          choice.reductionSplit;
       order.push_back({static_cast<int>(loops) + inner, trips});
       parts *= trips;
     }
@@ -112,10 +125,10 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   }
   const std::vector<TrafficOperand> &operands =
       choice.isBlocked() ? blockedOperands : reducedOperands;
-  const double fromL2 =
-      trafficInto(machine.l1Bytes * 0.7, operands, order, unit).bytes /
-      machine.l2BytesPerCycle;
-  if (std::max(compute, fromL2) + 0.1 * fromL2 >= bound)
+  const double hidden =
+      withL2(compute, trafficInto(machine.l1Bytes * 0.7, operands, order, unit),
+             stage);
+  if (hidden >= bound)
     return bound;
   Traffic beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
                                  machine.l3BytesPerRun);
@@ -133,10 +146,9 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   // Long streams arrive in time; the starts of short ones are waited for.
   const double fromL3 = beyondL2.bytes / machine.l3BytesPerCycle;
   const double waits = beyondL2.starts / machine.l3BytesPerCycle;
-  const double longest = std::max({compute, fromL2, fromL3 + waits});
-  double cycles =
-      longest + (streams(stage) ? 0.1 : 1.0) * std::min(fromL2, longest) +
-      0.1 * std::min(fromL3, longest) + 0.4 * std::min(waits, longest);
+  const double longest = std::max(hidden, fromL3 + waits);
+  double cycles = longest + 0.1 * std::min(fromL3, longest) +
+                  0.4 * std::min(waits, longest);
   if (choice.isBlocked())
     cycles *= 1.03;
   // Other cores want something to do as well.
@@ -226,6 +238,8 @@ void TileChooser::considerBlocks(const Stage &stage,
     list.push_back(tiles[l]);
     return list;
   };
+  const auto moving = std::count_if(tiles.begin(), tiles.end(),
+                                    [](int64_t count) { return count > 1; });
   int64_t tileBytes = 0;
   for (unsigned r : nest.reductions)
     for (const Result &result : spec.stages[r].results)
@@ -246,10 +260,11 @@ void TileChooser::considerBlocks(const Stage &stage,
         if (r > 0)
           consider();
         const Extent &extent = stage.reduction[r];
-        if (extent.isSamples)
+        // With tiles along one loop only, nothing is read twice anyway.
+        if (extent.isSamples && moving < 2)
           continue;
         for (int64_t part = 16; part <= 512 && part < extent.size; ++part)
-          if (extent.size % part == 0) {
+          if (extent.isSamples ? part % 16 == 0 : extent.size % part == 0) {
             choice.reductionSplit = part;
             consider();
           }

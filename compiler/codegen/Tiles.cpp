@@ -319,7 +319,7 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
       gathers * 0.75 + 0.1 * loads / machine.loadsPerCycle;
   // The loop around a step; several steps in one piece of code share it.
   cycles += inStep <= registers ? 0.25 : 1;
-  cycles *= 1 + 0.05 * conflicts;
+  cycles *= 1 + 0.025 * conflicts;
   // Writing out, spread over the steps.
   for (const auto &list : {writes, epilogue})
     for (const Access &access : list)

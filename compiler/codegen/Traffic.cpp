@@ -65,6 +65,15 @@ double TrafficOperand::wholeLines(const std::vector<int64_t> &unit) const {
   return std::ceil(wanted / lineBytes) * lineBytes / wanted;
 }
 
+bool TrafficOperand::jumps(size_t dimension,
+                           const std::vector<int64_t> &unit) const {
+  for (const Group &group : groups)
+    for (size_t d : group.dimensions)
+      if (d == dimension)
+        return group.stride > run(unit);
+  return false;
+}
+
 double TrafficOperand::streamBytes(const std::vector<TrafficLoop> &loops,
                                    const std::vector<int64_t> &unit) const {
   std::vector<int64_t> whole = unit;
@@ -126,6 +135,9 @@ Traffic trafficInto(double capacity,
     trips = double(loops[depth].trips) / some;
     break;
   }
+  const auto innermost =
+      std::find_if(loops.begin(), loops.end(),
+                   [](const TrafficLoop &loop) { return loop.trips > 1; });
   Traffic traffic;
   for (const TrafficOperand &operand : operands) {
     const double bytes = operand.footprint(kept);
@@ -138,6 +150,8 @@ Traffic trafficInto(double capacity,
       stays &= !moves;
     }
     traffic.bytes += bytes * times;
+    if (innermost != loops.end() && operand.jumps(innermost->dimension, unit))
+      traffic.jumping += bytes * times;
     if (bytesPerRun > 0)
       traffic.starts +=
           bytes * times *

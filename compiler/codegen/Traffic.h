@@ -35,6 +35,8 @@ public:
   /// Bytes of the lines that one execution of the code inside of all loops
   /// touches, over the bytes that it wants of them; 1 for single elements.
   double wholeLines(const std::vector<int64_t> &unit) const;
+  /// Whether the next step along a dimension is behind a gap.
+  bool jumps(std::size_t dimension, const std::vector<int64_t> &unit) const;
   /// Bytes that are walked through in one go, without a gap from each execution
   /// of the code inside of all loops to the next.
   double streamBytes(const std::vector<TrafficLoop> &loops,
@@ -58,12 +60,15 @@ private:
 /// What is fetched into a cache.
 struct Traffic {
   double bytes = 0;
+  /// Of which the innermost loop, with each step, jumps to another place.
+  double jumping = 0;
   /// What the starts of pieces and of streams cost, as so many bytes more:
   /// memory, prefetchers and page tables like long ones.
   double starts = 0;
 
   Traffic &operator+=(const Traffic &other) {
     bytes += other.bytes;
+    jumping += other.jumping;
     starts += other.starts;
     return *this;
   }

@@ -89,6 +89,18 @@ KernelSpec convInputGradient(int64_t n, int64_t size, int64_t ci, int64_t co,
   return k.spec;
 }
 
+/// Sums over the samples, whose number is not known.
+KernelSpec denseKernelGradient(int64_t n, int64_t in, int64_t out) {
+  KernelBuilder k("dense_dw");
+  auto x = k.input("x", {batch(n), fixed(in)}, true);
+  auto dy = k.input("dy", {batch(n), fixed(out)});
+  k.output(
+      "g",
+      k.reduce("g", {fixed(in), fixed(out)}, {batch(n)}, number(f32, 0),
+               acc() + x({index(2), index(0)}) * dy({index(2), index(1)})));
+  return k.spec;
+}
+
 /// Kernel gradient with an Adam update of w, m and v in place.
 KernelSpec convKernelGradient(int64_t n, int64_t size, int64_t ci, int64_t co,
                               int64_t kernel) {
@@ -288,6 +300,16 @@ TEST(Blocks, Dense) {
 TEST(Blocks, Conv) { expectBlocks(conv(1, 9, 64, 32, 3, false)); }
 TEST(Blocks, ConvKernelGradient) {
   expectBlocks(convKernelGradient(3, 9, 16, 32, 3));
+}
+TEST(Blocks, PartsOfSamples) {
+  for (int64_t n : {70, 128}) {
+    std::string schedule;
+    CheckOptions options;
+    options.smallCaches = true;
+    options.schedule = &schedule;
+    expectGood(check(denseKernelGradient(n, 48, 64), options));
+    EXPECT_NE(schedule.find("and parts of"), std::string::npos) << schedule;
+  }
 }
 /// Along the contiguous dimension: partial sums, one a lane.
 KernelSpec rows(int64_t n, int64_t h, int64_t c, Op op, bool external) {

@@ -44,6 +44,22 @@ TEST(Traffic, Streams) {
             28 * 240 * 4);
 }
 
+// A matrix of 240 columns: eight columns at a time, each row is elsewhere; all
+// columns at once, rows follow each other. What does not move does not jump.
+TEST(Traffic, Jumps) {
+  const TrafficOperand matrix(4, {240, 1, 0});
+  EXPECT_TRUE(matrix.jumps(0, {1, 8, 1}));
+  EXPECT_FALSE(matrix.jumps(0, {1, 240, 1}));
+  EXPECT_FALSE(matrix.jumps(1, {1, 8, 1}));
+  EXPECT_FALSE(matrix.jumps(2, {1, 8, 1}));
+  // 30 rows of 64 bytes, 240 floats apart, and a row of 30 floats (two lines).
+  const TrafficOperand row(4, {1, 0, 0});
+  const Traffic traffic =
+      trafficInto(1 << 20, {matrix, row}, {{0, 30}}, {1, 16, 1});
+  EXPECT_EQ(traffic.bytes, 30 * 64 + 30 * 4);
+  EXPECT_EQ(traffic.jumping, 30 * 64);
+}
+
 // A tile of 3 rows and 8, 16 or 24 columns of f32: half a line, one, one and a
 // half of each row.
 TEST(Traffic, PartsOfLines) {

@@ -28,6 +28,18 @@ KernelSpec product(const std::string &name = "product") {
   return k.spec;
 }
 
+/// Sums over samples.
+KernelSpec gradient() {
+  KernelBuilder k("gradient");
+  auto x = k.input("x", {batch(48), fixed(24)}),
+       dy = k.input("dy", {batch(48), fixed(64)});
+  k.output(
+      "dw",
+      k.reduce("dw", {fixed(24), fixed(64)}, {batch(48)}, number(f32, 0),
+               acc() + x({index(2), index(0)}) * dy({index(2), index(1)})));
+  return k.spec;
+}
+
 /// Rows of samples whose sums are scratch of the nest that divides by them.
 KernelSpec shares() {
   KernelBuilder k("shares");
@@ -328,6 +340,17 @@ TEST(CheckChoice, Blocks) {
   EXPECT_EQ(
       choiceProblem("nest tile=1,16 vector=1 lanes=16 block=1,4 split=20"),
       "4:44: parts of 20 do not divide the 48 steps of reduction loop 0");
+}
+
+/// Parts of samples need not divide them: their number is not known anyway.
+TEST(CheckChoice, PartsOfSamples) {
+  const std::string tile = "nest tile=4,16 vector=1 lanes=16 block=6,4 split=";
+  EXPECT_EQ(choiceProblem(tile + "20", gradient()), "");
+  EXPECT_EQ(choiceProblem(tile + "48", gradient()),
+            "4:44: parts of 48 samples, of 48 at most");
+  EXPECT_EQ(choiceProblem(tile + "20 unroll=2", gradient()),
+            "4:53: the innermost reduction loop runs over samples and cannot "
+            "be unrolled");
 }
 
 TEST(CheckChoice, UnrollAndParallel) {
