@@ -240,10 +240,7 @@ private:
     if (reduction.back().isSamples)
       return fail("unroll", "the innermost reduction loop runs over samples "
                             "and cannot be unrolled");
-    const bool isSplit =
-        choice.reductionSplit > 1 &&
-        choice.reductionOuter + 1 == static_cast<int>(reduction.size());
-    const int64_t run = isSplit ? choice.reductionSplit : reduction.back().size;
+    const int64_t run = choice.stepsInside(spec.stages[nest.reductions[0]]);
     if (unrolled < 1 || unrolled > 16 || run % unrolled)
       return fail("unroll", "the innermost reduction loop has " + text(run) +
                                 " steps: unroll divides them and is 16 at "

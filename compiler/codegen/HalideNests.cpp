@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "compiler/codegen/Prefetch.h"
 #include "compiler/codegen/Strides.h"
 
 namespace fm::codegen {
@@ -141,10 +142,9 @@ private:
         b.outer[p] = fused;
     }
     for (size_t i = 0; i < nest.reductions.size(); ++i)
-      if (choice.isBlocked())
-        scheduleBlocks(nest, b, i);
-      else
-        scheduleReduction(nest, b, i);
+      prefetchOperands(plan.groups[g], nest, b, i,
+                       choice.isBlocked() ? scheduleBlocks(nest, b, i)
+                                          : scheduleReduction(nest, b, i));
     if (!isOutput)
       b.func.store_in(scratchMemory);
     else if (!nest.reductions.empty())
@@ -194,7 +194,37 @@ private:
                       Halide::PrefetchBoundStrategy::NonFaulting);
   }
 
-  void scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {
+  /// `innermost`: the reduction's loop.
+  void prefetchOperands(const Group &group, const Nest &nest, BuiltNest &b,
+                        size_t i, const RVar &innermost) {
+    const unsigned reduction = nest.reductions[i];
+    const int64_t ahead =
+        stepsAhead(nest.choice, spec.stages[reduction], machine);
+    if (ahead == 0)
+      return;
+    std::set<int> chosen;
+    for (const Access &access : accessesOf(spec, group, nest, reduction))
+      if (isPrefetched(spec, nest, access, machine))
+        chosen.insert(access.input);
+    for (int input : chosen)
+      b.accumulators[i].update().prefetch(
+          inputs[input], innermost, innermost, static_cast<int>(ahead),
+          Halide::PrefetchBoundStrategy::NonFaulting);
+  }
+
+  /// Several steps as straight code; returns the loop over them.
+  static RVar unrollSteps(Halide::Stage &update, const RVar &loop,
+                          const NestChoice &choice) {
+    if (choice.unrollReduction == 1)
+      return loop;
+    RVar rounds(loop.name() + "o"), step(loop.name() + "u");
+    update.split(loop, rounds, step, choice.unrollReduction);
+    update.unroll(step);
+    return step;
+  }
+
+  /// Returns the innermost loop of the reduction.
+  RVar scheduleReduction(const Nest &nest, BuiltNest &b, size_t i) {
     const NestChoice &choice = nest.choice;
     Func &acc = b.accumulators[i];
     acc.compute_at(b.func, innermostOuter(b)).store_in(scratchMemory);
@@ -248,15 +278,14 @@ private:
       acc.unroll(v);
       update.unroll(v);
     }
-    if (choice.unrollReduction > 1) {
-      RVar innerR = b.reductionVar(i, reductions - 1);
-      update.unroll(innerR, choice.unrollReduction);
-    }
+    RVar innermost = b.reductionVar(i, reductions - 1);
+    return unrollSteps(update, innermost, choice);
   }
 
   /// A block of tiles in scratch: outer reduction loops, tiles, inner reduction
   /// loops, and a tile, which LLVM keeps in registers in the inner loops.
-  void scheduleBlocks(const Nest &nest, BuiltNest &b, size_t i) {
+  /// Returns the innermost reduction loop.
+  RVar scheduleBlocks(const Nest &nest, BuiltNest &b, size_t i) {
     const NestChoice &choice = nest.choice;
     Func &acc = b.accumulators[i];
     acc.compute_at(b.func, innermostOuter(b)).store_in(scratchMemory);
@@ -340,8 +369,7 @@ private:
       acc.unroll(v);
       update.unroll(v);
     }
-    if (choice.unrollReduction > 1)
-      update.unroll(innermost, choice.unrollReduction);
+    return unrollSteps(update, innermost, choice);
   }
 
   /// Vectors of the scratch are contiguous.

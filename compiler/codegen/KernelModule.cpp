@@ -8,6 +8,7 @@
 
 #include "compiler/codegen/CopyKernel.h"
 #include "compiler/codegen/InterleaveChains.h"
+#include "compiler/codegen/SpreadPrefetches.h"
 
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Bitcode/BitcodeReader.h"
@@ -279,8 +280,11 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
   if (vectorsAtOnce > 1 && level > 0)
     builder.registerOptimizerLastEPCallback(
         [=](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
-          passes.addPass(llvm::createModuleToFunctionPassAdaptor(
-              InterleaveChains(vectorsAtOnce)));
+          llvm::FunctionPassManager last;
+          last.addPass(InterleaveChains(vectorsAtOnce));
+          last.addPass(SpreadPrefetches());
+          passes.addPass(
+              llvm::createModuleToFunctionPassAdaptor(std::move(last)));
         });
   static const llvm::OptimizationLevel levels[] = {
       llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,

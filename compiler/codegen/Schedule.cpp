@@ -12,6 +12,13 @@
 
 namespace fm::codegen {
 
+int64_t NestChoice::stepsInside(const Stage &reducing) const {
+  const bool isSplit =
+      reductionSplit > 1 &&
+      reductionOuter + 1 == static_cast<int>(reducing.reduction.size());
+  return isSplit ? reductionSplit : reducing.reduction.back().size;
+}
+
 std::vector<int> Nest::outerLoops() const {
   if (!choice.isBlocked())
     return choice.order;

@@ -52,6 +52,8 @@ struct NestChoice {
   int reductionOuter = 0;     ///< so many reduction loops run around the tiles
   int64_t reductionSplit = 1; ///< and the next one in parts of so many steps
   bool isBlocked() const { return !block.empty(); }
+  /// Steps of the innermost loop of `reducing`, for all samples.
+  int64_t stepsInside(const Stage &reducing) const;
   friend bool operator==(const NestChoice &, const NestChoice &) = default;
 };
 /// One entry per nest, groups after each other; an empty one means the default.

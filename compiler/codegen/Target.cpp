@@ -142,6 +142,7 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
         machine.fmaPerCycle = machine.loadsPerCycle = 1;
     } else if (info->checkFeatures("+avx")) {
       machine.vectorBits = 256;
+      machine.prefetchesRows = llvm::StringRef(target.cpu).starts_with("znver");
     }
   } else {
     target.halideTarget = "arm-64-linux";

@@ -113,7 +113,7 @@ private:
 
   /// Cycles of arithmetic while data come from L2. What lies along the
   /// reduction comes in time. What jumps with each step, such as rows of a
-  /// matrix, comes at half of the L2's rate, and adds up with the arithmetic as
+  /// matrix, comes at half of the rate, and adds up with the arithmetic as
   /// fourth powers: tiles of 6 x 16, 4 x 24, 3 x 32 and 2 x 40 want 64 to 160
   /// bytes of rows in steps of 6 and 5 cycles, and take 6.5, 7.7, 8.7 and 9.5
   /// (1024 x 256 over 1024, AVX2); 160 bytes without gaps are there in 5.6.

@@ -65,10 +65,11 @@ double TileChooser::withL2(double compute, const Traffic &intoL1,
   const double fromL2 = intoL1.bytes / machine.l2BytesPerCycle;
   if (!streams(stage))
     return std::max(compute, fromL2) + fromL2;
-  const double jumping = intoL1.jumping / machine.l2BytesPerCycle;
-  const double busy =
-      std::sqrt(std::hypot(compute * compute, 4 * jumping * jumping));
-  return std::max(busy, fromL2) + 0.1 * (fromL2 - jumping);
+  const double rows = intoL1.jumping / machine.l2RowBytesPerCycle;
+  const double busy = std::sqrt(std::hypot(compute * compute, rows * rows));
+  const double streamed =
+      (intoL1.bytes - intoL1.jumping) / machine.l2BytesPerCycle;
+  return std::max(busy, fromL2) + 0.1 * streamed;
 }
 
 double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
@@ -313,14 +314,10 @@ void TileChooser::contraction() {
 
 int TileChooser::unrollOf(const NestChoice &choice) const {
   const Stage &first = spec.stages[nest.reductions[0]];
-  const Extent &inner = first.reduction.back();
-  const int64_t run =
-      choice.reductionSplit > 1 && choice.reductionOuter + 1 ==
-                                       static_cast<int>(first.reduction.size())
-          ? choice.reductionSplit
-          : inner.size;
+  const int64_t run = choice.stepsInside(first);
   // LLVM keeps what two steps both load, such as the rows of a window.
-  if (!inner.isSamples && vectorsInAStep(choice) <= machine.vectorRegisters)
+  if (!first.reduction.back().isSamples &&
+      vectorsInAStep(choice) <= machine.vectorRegisters)
     for (int u : {4, 2})
       if (run % u == 0 && run > u)
         return u;

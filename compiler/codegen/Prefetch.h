@@ -1,0 +1,31 @@
+//===- Prefetch.h - Operands that a reduction fetches ahead ---------------===//
+//
+// What jumps to another place with each step of a reduction, such as the rows
+// of a matrix, arrives late from L3: hardware follows streams and pages, not
+// these. It is prefetched some steps before. Not where many tiles use it again,
+// which find it in L2 and pay for each prefetch; not what belongs to a sample,
+// which a kernel has just made; nor in parts of a reduction, whose ends would
+// bring in the next part too early.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FM_COMPILER_CODEGEN_PREFETCH_H
+#define FM_COMPILER_CODEGEN_PREFETCH_H
+
+#include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/Strides.h"
+
+namespace fm::codegen {
+
+/// Steps of the innermost loop of `reducing`, some eighty cycles, between a
+/// prefetch and its use; 0: the loop prefetches nothing.
+int64_t stepsAhead(const NestChoice &choice, const Stage &reducing,
+                   const MachineModel &machine);
+
+/// Whether a load of `nest` is worth it, in a loop that prefetches. `tiles`:
+/// along each loop, with `choice`.
+bool isPrefetched(const KernelSpec &spec, const Nest &nest,
+                  const Access &access, const MachineModel &machine);
+
+} // namespace fm::codegen
+
+#endif // FM_COMPILER_CODEGEN_PREFETCH_H
