@@ -21,8 +21,8 @@ namespace fm::codegen {
 int64_t stepsAhead(const NestChoice &choice, const Stage &reducing,
                    const MachineModel &machine);
 
-/// Whether a load of `nest` is worth it, in a loop that prefetches. `tiles`:
-/// along each loop, with `choice`.
+/// Whether a load of a reduction of `nest` is worth it, in a loop that
+/// prefetches.
 bool isPrefetched(const KernelSpec &spec, const Nest &nest,
                   const Access &access, const MachineModel &machine);
 
