@@ -2,6 +2,7 @@
 #include "compiler/codegen/TileChooser.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -264,8 +265,12 @@ void TileChooser::considerBlocks(const Stage &stage,
         // With tiles along one loop only, nothing is read twice anyway.
         if (extent.isSamples && moving < 2)
           continue;
+        // Samples divide by nothing known: one and a half and two of the last.
         for (int64_t part = 16; part <= 512 && part < extent.size; ++part)
-          if (extent.isSamples ? part % 16 == 0 : extent.size % part == 0) {
+          if (extent.isSamples ? std::has_single_bit(uint64_t(part)) ||
+                                     (part % 3 == 0 &&
+                                      std::has_single_bit(uint64_t(part / 3)))
+                               : extent.size % part == 0) {
             choice.reductionSplit = part;
             consider();
           }
