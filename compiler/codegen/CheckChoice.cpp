@@ -218,8 +218,9 @@ private:
     if (extent.isSamples) {
       // However many samples there are: the last part may be shorter.
       if (split < 1 || split >= extent.size)
-        return fail("split", "parts of " + text(split) + " samples, of " +
-                                 text(extent.size) + " at most");
+        return fail("split",
+                    "parts of " + text(split) + " samples, and there are " +
+                        text(extent.size) + " at most: a part has fewer");
       return true;
     }
     if (split < 1 || split >= extent.size || extent.size % split)

@@ -154,7 +154,7 @@ void claimNoAlignment(llvm::Instruction &instruction) {
 
 /// Halide 14 asks for lines that are used once and soon (`prefetchnta`, which
 /// leaves out the L2). A kernel prefetches for the end of a reduction, whose
-/// operands drive them out of the L1 before.
+/// operands drive them out of the L1 before, and rows that several tiles use.
 void keepPrefetched(llvm::Instruction &instruction) {
   auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
   if (!call || call->getIntrinsicID() != llvm::Intrinsic::prefetch)

@@ -1,8 +1,8 @@
 //===- SpreadPrefetches.h - Prefetches between the arithmetic -------------===//
 //
 // Of a loop's unrolled steps, LLVM collects the prefetches at the loop's
-// beginning. There they gain nothing: the loads of the first step wait behind
-// them. Between the operations, one a step, they do (docs/decisions.md).
+// beginning, where they gain nothing. Between the operations, one a step, they
+// do (docs/decisions.md).
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_SPREADPREFETCHES_H

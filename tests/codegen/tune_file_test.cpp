@@ -347,7 +347,8 @@ TEST(CheckChoice, PartsOfSamples) {
   const std::string tile = "nest tile=4,16 vector=1 lanes=16 block=6,4 split=";
   EXPECT_EQ(choiceProblem(tile + "20", gradient()), "");
   EXPECT_EQ(choiceProblem(tile + "48", gradient()),
-            "4:44: parts of 48 samples, of 48 at most");
+            "4:44: parts of 48 samples, and there are 48 at most: a part has "
+            "fewer");
   EXPECT_EQ(choiceProblem(tile + "20 unroll=2", gradient()),
             "4:53: the innermost reduction loop runs over samples and cannot "
             "be unrolled");
