@@ -151,14 +151,18 @@ def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
                     Statistic<"numInside", "inside", "Tensors inside of their padded selves">];
 }
 
-def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::func::FuncOp"> {
+def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::ModuleOp"> {
   let summary = "A place for every tensor that a kernel writes";
   let description = [{
     Before: kernels in order. After: each kernel has `fm.offsets`, a byte offset
     in the arena a result, or -1 where the result goes to an argument or a
     persistent tensor; the function has `fm.arena_bytes`. Two tensors share
     memory only if the live range of one ends before that of the other begins.
+
+    With `slots`, results of samples have `fm.sample_pitches` beside it: how many
+    elements lie between a sample's and the next one's, the same for all entries.
   }];
+  let options = [Option<"slots", "slots", "bool", "true", "a part of the arena for each sample">];
 }
 
 #endif // FM_PASSES_TD

@@ -1,11 +1,21 @@
 //===- PlanMemory.cpp - A place for every tensor that a kernel writes -----------===//
+//
+// The arena has a part for each sample, and one for what samples share. A tensor
+// of samples has a slot at the same place in each of their parts: threads that
+// take the same samples in one kernel after the other then write into memory
+// that they have written before, also where a slot is another tensor's by now.
+// With tensors one after the other, half of each would lie where another thread
+// has just been, in its caches; between cores without a common cache, that took
+// a third of a step with two threads.
+//
+//===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
-#include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
+#include "compiler/ir/Parts.h"
+#include "compiler/ir/Views.h"
 #include "passes/Passes.h"
 #include "passes/Planner.h"
-#include "compiler/ir/Views.h"
 
 using namespace mlir;
 
@@ -15,31 +25,29 @@ namespace fm::passes {
 
 namespace {
 
-/// Bytes of a tensor for the largest n.
-int64_t bytesOf(RankedTensorType type, Rows rows, int64_t batch) {
-  int64_t count = 1;
-  for (int64_t size : type.getShape())
-    count *= ShapedType::isDynamic(size) ? batch : size;
-  if (rows.pitch)
-    count = count / rows.length * rows.pitch;
-  unsigned bits = type.getElementTypeBitWidth();
-  return count * std::max(1u, bits / 8);
+/// Less than this of a sample is better packed: rows of a few numbers would fill
+/// a cache line each.
+constexpr int64_t kLeastSlotBytes = 1024;
+/// Indices of kernels are 32-bit numbers.
+constexpr int64_t kMostSlotsBytes = int64_t(1) << 31;
+constexpr int64_t kLineBytes = 64;
+
+int64_t elementBytes(RankedTensorType type) { return std::max(1u, type.getElementTypeBitWidth() / 8); }
+
+/// Bytes of `count` of a tensor's elements, with what lies between its rows.
+int64_t withRows(int64_t count, RankedTensorType type, Rows rows) {
+  return (rows.pitch ? count / rows.length * rows.pitch : count) * elementBytes(type);
 }
 
-struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
-  void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    auto models = function->getParentOfType<ModuleOp>().getOps<ir::ModelOp>();
-    int64_t batch = models.empty() ? 1 : (*models.begin()).getBatch();
-
+/// The tensors of one entry function.
+class Arena {
+public:
+  Arena(func::FuncOp function, int64_t batch, bool slots) : function(function) {
     DenseMap<Operation *, int> step;
-    SmallVector<ir::KernelOp> kernels;
     for (auto kernel : function.getOps<ir::KernelOp>()) {
       step[kernel] = int(kernels.size());
       kernels.push_back(kernel);
     }
-    std::vector<PlannedBlock> blocks;
-    SmallVector<std::pair<ir::KernelOp, unsigned>> owners;
     for (ir::KernelOp kernel : kernels)
       for (OpResult result : kernel->getResults()) {
         PlannedBlock block;
@@ -53,27 +61,61 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
             block.first = std::min(block.first, step[inside.getDefiningOp()]);
             lastUse(inside, step, block.last);
           }
-        block.bytes = bytesOf(cast<RankedTensorType>(result.getType()), rowsOf(result), batch);
-        blocks.push_back(block);
-        owners.push_back({kernel, result.getResultNumber()});
+        auto type = cast<RankedTensorType>(result.getType());
+        int64_t count = 1;
+        for (int64_t size : type.getShape())
+          count *= ShapedType::isDynamic(size) ? batch : size;
+        const int64_t sample = withRows(count / batch, type, rowsOf(result));
+        const bool inSlot = slots && sample >= kLeastSlotBytes && isOfSamples(result);
+        block.bytes = inSlot ? sample : withRows(count, type, rowsOf(result));
+        (inSlot ? slot : shared).add(block, result);
       }
-    int64_t arena = planArena(blocks);
-    DenseMap<Operation *, SmallVector<int64_t>> offsets;
-    for (ir::KernelOp kernel : kernels)
-      offsets[kernel].assign(kernel->getNumResults(), -1);
-    for (auto [block, owner] : llvm::zip(blocks, owners)) {
-      offsets[owner.first][owner.second] = block.offset;
-      if (owner.first->hasAttr(kHoldsInputs))
-        for (Value input : owner.first.getInputs()) {
-          auto inside = cast<OpResult>(input);
-          offsets[inside.getOwner()][inside.getResultNumber()] = block.offset;
-        }
-    }
-    Builder builder(&getContext());
-    for (ir::KernelOp kernel : kernels)
-      kernel->setAttr("fm.offsets", builder.getDenseI64ArrayAttr(offsets[kernel]));
-    function->setAttr("fm.arena_bytes", builder.getI64IntegerAttr(arena));
+    slot.plan();
+    shared.plan();
   }
+
+  int64_t slotBytes() const { return slot.bytes; }
+
+  /// `apart`: bytes from one sample's part to the next.
+  void write(int64_t batch, int64_t apart) {
+    DenseMap<Operation *, SmallVector<int64_t>> offsets, pitches;
+    for (ir::KernelOp kernel : kernels) {
+      offsets[kernel].assign(kernel->getNumResults(), -1);
+      pitches[kernel].assign(kernel->getNumResults(), 0);
+    }
+    auto put = [&](OpResult result, int64_t offset, int64_t pitch) {
+      offsets[result.getOwner()][result.getResultNumber()] = offset;
+      pitches[result.getOwner()][result.getResultNumber()] = pitch;
+      auto kernel = cast<ir::KernelOp>(result.getOwner());
+      if (kernel->hasAttr(kHoldsInputs))
+        for (Value input : kernel.getInputs())
+          offsets[input.getDefiningOp()][cast<OpResult>(input).getResultNumber()] = offset;
+    };
+    for (auto [block, owner] : llvm::zip(slot.blocks, slot.owners))
+      put(owner, block.offset, apart / elementBytes(cast<RankedTensorType>(owner.getType())));
+    const int64_t slots = slot.bytes ? batch * apart : 0;
+    for (auto [block, owner] : llvm::zip(shared.blocks, shared.owners))
+      put(owner, slots + block.offset, 0);
+    Builder builder(function.getContext());
+    for (ir::KernelOp kernel : kernels) {
+      kernel->setAttr("fm.offsets", builder.getDenseI64ArrayAttr(offsets[kernel]));
+      if (llvm::any_of(pitches[kernel], [](int64_t pitch) { return pitch != 0; }))
+        kernel->setAttr(kSamplePitches, builder.getDenseI64ArrayAttr(pitches[kernel]));
+    }
+    function->setAttr("fm.arena_bytes", builder.getI64IntegerAttr(slots + shared.bytes));
+  }
+
+private:
+  struct Part {
+    std::vector<PlannedBlock> blocks;
+    SmallVector<OpResult> owners;
+    int64_t bytes = 0;
+    void add(PlannedBlock block, OpResult owner) {
+      blocks.push_back(block);
+      owners.push_back(owner);
+    }
+    void plan() { bytes = planArena(blocks); }
+  };
 
   /// The last kernel that reads the value or a view of it; false if returned.
   static bool lastUse(Value value, const DenseMap<Operation *, int> &step, int &last) {
@@ -88,6 +130,45 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
       last = std::max(last, step.lookup(user));
     }
     return true;
+  }
+
+  /// Whether samples are the outermost dimension of the value and of its views.
+  static bool isOfSamples(Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return type.getRank() > 1 && type.isDynamicDim(0) && type.getNumDynamicDims() == 1 &&
+           llvm::all_of(value.getUsers(),
+                        [](Operation *user) { return !isView(user) || isOfSamples(user->getResult(0)); });
+  }
+
+  func::FuncOp function;
+  SmallVector<ir::KernelOp> kernels;
+  Part slot, shared;
+};
+
+struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
+  using FmPlanMemoryBase::FmPlanMemoryBase;
+
+  void runOnOperation() override {
+    auto models = getOperation().getOps<ir::ModelOp>();
+    const int64_t batch = models.empty() ? 1 : (*models.begin()).getBatch();
+    if (plan(batch, slots && batch > 1) > kMostSlotsBytes)
+      plan(batch, false);
+  }
+
+  /// Returns the bytes of all samples' parts. They are equally far apart in all
+  /// entries, so that equal kernels remain equal; by an odd number of lines, so
+  /// that samples do not meet in one set of a cache.
+  int64_t plan(int64_t batch, bool slots) {
+    int64_t apart = 0;
+    std::vector<Arena> arenas;
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      arenas.emplace_back(function, batch, slots);
+      apart = std::max(apart, arenas.back().slotBytes());
+    }
+    apart += apart / kLineBytes % 2 == 0 && apart > 0 ? kLineBytes : 0;
+    for (Arena &arena : arenas)
+      arena.write(batch, apart);
+    return batch * apart;
   }
 };
 

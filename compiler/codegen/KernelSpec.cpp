@@ -14,6 +14,7 @@
 #include <map>
 #include <set>
 #include <unordered_set>
+#include <utility>
 
 namespace fm::codegen {
 
@@ -45,6 +46,16 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
       stride = pitch;
   }
   return dims;
+}
+
+int64_t packSamples(Buffer &buffer) {
+  if (buffer.dims.size() < 2 || !buffer.dims[0].extent.isSamples)
+    return 0;
+  const PhysicalDim &next = buffer.dims[1];
+  const int64_t packed = next.stride * next.extent.size;
+  const int64_t apart = std::exchange(
+      buffer.dims[0].stride, std::min(packed, buffer.dims[0].stride));
+  return apart > packed ? apart : 0;
 }
 
 bool isPlain(const Buffer &buffer) {
@@ -407,6 +418,9 @@ private:
     for (size_t i = 0; i < buffer.shape.size(); ++i)
       s += (i ? ", " : "") + describe(buffer.shape[i]);
     s += "]";
+    Buffer packed = buffer;
+    if (int64_t pitch = packSamples(packed))
+      return describe(packed) + " samples " + std::to_string(pitch) + " apart";
     if (!(buffer.dims == rowMajor(buffer.shape))) {
       s += " stored as";
       for (const PhysicalDim &dim : buffer.dims) {

@@ -143,6 +143,10 @@ struct Buffer {
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
                                   int64_t pitch = 0, size_t rowRank = 1);
 
+/// Lets samples follow each other where they lie further apart. Returns how many
+/// elements lay between one and the next, or 0 if it changed nothing.
+int64_t packSamples(Buffer &buffer);
+
 /// Whether each logical dimension is one of the buffer's: no blocks.
 bool isPlain(const Buffer &buffer);
 

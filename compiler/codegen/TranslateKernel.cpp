@@ -195,7 +195,10 @@ private:
 
   std::vector<PhysicalDim> rowMajorOf(RankedTensorType type, Value value) const {
     const Rows rows = rowsOf(value);
-    return rowMajor(extentsOf(type, batch), rows.pitch, rows.pitch ? rowRank(type.getShape(), rows.length) : 1);
+    auto dims = rowMajor(extentsOf(type, batch), rows.pitch, rows.pitch ? rowRank(type.getShape(), rows.length) : 1);
+    if (int64_t pitch = samplePitchOf(value))
+      dims[0].stride = pitch;
+    return dims;
   }
 
   //===--------------------------------------------------------------------===//

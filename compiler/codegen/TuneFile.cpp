@@ -517,6 +517,11 @@ uint64_t hashOf(const std::string &text) {
 uint64_t kernelKey(const KernelSpec &spec) {
   KernelSpec neutral = spec;
   neutral.name = "kernel";
+  // Other layers decide how far apart samples lie.
+  for (Buffer &buffer : neutral.inputs)
+    packSamples(buffer);
+  for (Output &output : neutral.outputs)
+    packSamples(output.buffer);
   return hashOf(toString(neutral));
 }
 

@@ -110,8 +110,10 @@ static const Stage kStages[] = {
      },
      [](ModuleOp) { return success(); }},
     {"plan", "fm-stage-plan", "places in memory",
-     [](OpPassManager &manager, const CompilerOptions &) {
-       onFunctions(manager, passes::createFmPlanMemory());
+     [](OpPassManager &manager, const CompilerOptions &options) {
+       passes::FmPlanMemoryOptions plan;
+       plan.slots = options.layout && options.backend != "reference";
+       manager.addPass(passes::createFmPlanMemory(plan));
      },
      [](ModuleOp module) {
        return functionsLack(

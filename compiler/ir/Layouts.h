@@ -5,6 +5,9 @@
 // kernels for their results. A row is the last dimension, or several of the last
 // dimensions: a view may split it. What the application looks at is dense.
 //
+// Tensors between kernels may have a slot in each sample's part of the arena:
+// their samples lie as far apart as those parts do (PlanMemory.cpp).
+//
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_IR_LAYOUTS_H
 #define FM_COMPILER_IR_LAYOUTS_H
@@ -23,6 +26,10 @@ inline constexpr llvm::StringLiteral kPitch = "fm.pitch";
 inline constexpr llvm::StringLiteral kPitches = "fm.pitches";
 /// Beside it: the elements of such a row.
 inline constexpr llvm::StringLiteral kRowLengths = "fm.row_lengths";
+
+/// On kernels: elements from one sample of a result to the next, 0 where samples
+/// follow each other.
+inline constexpr llvm::StringLiteral kSamplePitches = "fm.sample_pitches";
 
 /// Rows of `length` contiguous elements, `pitch` apart; dense if `pitch` is 0.
 struct Rows {
@@ -63,6 +70,15 @@ inline Rows rowsOf(mlir::Value value) {
     return {last, 0};
   const unsigned number = llvm::cast<mlir::OpResult>(value).getResultNumber();
   return {lengths ? lengths[number] : last, pitches[number]};
+}
+
+/// Elements from one sample to the next of a value between kernels, which may be
+/// a view; 0: they follow each other.
+inline int64_t samplePitchOf(mlir::Value value) {
+  value = viewRoot(value);
+  auto kernel = value.getDefiningOp<ir::KernelOp>();
+  auto pitches = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kSamplePitches) : mlir::DenseI64ArrayAttr();
+  return pitches ? pitches[llvm::cast<mlir::OpResult>(value).getResultNumber()] : 0;
 }
 
 } // namespace fm
