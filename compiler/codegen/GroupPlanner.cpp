@@ -85,6 +85,11 @@ public:
 
 private:
   static constexpr int byRule = -1;
+  /// What parallel loops are worth it for. One costs a microsecond or two to
+  /// start and to end, three where cores have no common cache, and to fetch
+  /// what other cores have computed costs more than that. Whoever has the same
+  /// samples as before need not; then it is one core alone that would.
+  static constexpr double leastCycles = 6e4, leastCyclesOfSamples = 2e4;
 
   /// What was given instead of the machine model's choice, if it is legal.
   void take(const NestChoice &given, int number, Nest &nest,
@@ -578,7 +583,9 @@ private:
   // -----------------------------------------------------------
 
   void chooseParallel(Nest &nest) const {
-    // A rough time for the whole group on one core.
+    // A rough time for the whole group on one core: sums a little slower than
+    // arithmetic alone, an operation a cycle for what is around them, unless
+    // memory says that most of it is shared, and data out of L2 or L3.
     double operations = 0, bytes = 0;
     for (size_t s = 0; s < spec.stages.size(); ++s) {
       if (group.place[s] == Place::Unused)
@@ -588,43 +595,37 @@ private:
         points *= extent.size;
       for (const Extent &extent : spec.stages[s].reduction)
         reduced *= extent.size;
+      const bool isEstimated =
+          nest.idealCycles > 0 &&
+          std::count(nest.reductions.begin(), nest.reductions.end(), s);
       for (const Result &result : spec.stages[s].results) {
         operations += points * countOperations(*result.init);
-        if (result.update)
+        if (result.update && !isEstimated)
           operations += points * reduced * countOperations(*result.update);
       }
     }
-    for (const Buffer &buffer : spec.inputs) {
+    auto add = [&bytes](const Buffer &buffer) {
       double size = sizeOf(buffer.type);
       for (const Extent &extent : buffer.shape)
         size *= extent.size;
       bytes += size;
-    }
-    nest.choice.parallelLoops = 0;
-    if (operations / 30e9 + bytes / 10e9 < 20e-6)
-      return;
-    const std::vector<int> order = nest.outerLoops();
-    int64_t tasks = 1;
-    for (size_t p = 0; p < order.size(); ++p) {
-      const int l = order[p];
-      const int64_t block = nest.choice.isBlocked() ? nest.choice.block[l] : 1;
-      const int64_t extent = (nest.tiles(l) + block - 1) / block;
-      if (nest.isCarrying(l) && extent > 1)
-        break;
-      // A fused loop with a tail would pay for the tail in every iteration.
-      if (p > 0 && nest.overhang(l) && tasks > 1)
-        break;
-      // Nor would Halide find a constant size for what each task keeps.
-      if (p > 0 && nest.loops[l].extent.isSamples &&
-          (!nest.reductions.empty() || hasScratch()))
-        break;
-      tasks *= extent;
-      nest.choice.parallelLoops = p + 1;
-      if (tasks >= 4 * machine.cores)
-        break;
-    }
-    if (tasks < 2)
-      nest.choice.parallelLoops = 0;
+    };
+    std::for_each(spec.inputs.begin(), spec.inputs.end(), add);
+    for (unsigned output : nest.outputs)
+      add(spec.outputs[output].buffer);
+    const double cycles =
+        1.3 * nest.idealCycles +
+        std::min(operations / (machine.vectorBits / 32), bytes / 8) +
+        bytes / 16;
+    const bool keeps = !nest.reductions.empty() || hasScratch();
+    const ParallelLoops parallel =
+        parallelLoopsOf(nest, nest.choice, keeps, 4 * machine.cores);
+    const bool ownSamples =
+        parallel.first >= 0 && nest.loops[parallel.first].extent.isSamples;
+    nest.choice.parallelLoops =
+        cycles < (ownSamples ? leastCyclesOfSamples : leastCycles)
+            ? 0
+            : parallel.loops;
   }
 };
 

@@ -31,6 +31,34 @@ std::vector<int> Nest::outerLoops() const {
   return list;
 }
 
+ParallelLoops parallelLoopsOf(const Nest &nest, const NestChoice &choice,
+                              bool keeps, int64_t enough) {
+  ParallelLoops result;
+  for (int l : choice.order) {
+    const int64_t tiles = nest.tiles(l, choice);
+    const int64_t block = choice.isBlocked() ? choice.block[l] : 1;
+    if (choice.isBlocked() && block >= tiles)
+      continue; // no loop around blocks
+    const int64_t extent = (tiles + block - 1) / block;
+    if (nest.isCarrying(l) && extent > 1)
+      break;
+    // A fused loop with a tail would pay for the tail in every iteration.
+    if (result.tasks > 1 && nest.overhang(l, choice))
+      break;
+    if (result.loops > 0 && keeps && nest.loops[l].extent.isSamples)
+      break;
+    if (result.tasks == 1 && extent > 1)
+      result.first = l;
+    result.tasks *= extent;
+    ++result.loops;
+    if (result.tasks >= enough)
+      break;
+  }
+  if (result.tasks < 2)
+    result.loops = 0;
+  return result;
+}
+
 namespace {
 
 /// True if one loop nest can write both: equal domains, and loops that agree.

@@ -86,21 +86,23 @@ struct Nest {
   int parentReduction = -1;
   std::vector<int64_t> region; ///< largest extents computed at once, per loop
   bool uneven = false; ///< less is computed at the ends of the loops around it
+  NestChoice choice;
   /// Whether some tile, or block of tiles, reaches beyond the loop's end.
-  bool overhang(size_t loop) const {
+  bool overhang(size_t loop) const { return overhang(loop, choice); }
+  bool overhang(size_t loop, const NestChoice &with) const {
     const int64_t extent = stage >= 0 ? region[loop] : loops[loop].extent.size;
     const bool moves = extent < loops[loop].extent.size;
-    const bool several = choice.tile[loop] > 1 ||
-                         (choice.isBlocked() && choice.block[loop] > 1);
+    const bool several =
+        with.tile[loop] > 1 || (with.isBlocked() && with.block[loop] > 1);
     return several &&
-           (loops[loop].extent.isSamples || extent % choice.tile[loop] != 0 ||
+           (loops[loop].extent.isSamples || extent % with.tile[loop] != 0 ||
             (moves && uneven));
   }
-  NestChoice choice;
   /// Tiles along a loop, for the largest number of samples.
-  int64_t tiles(size_t loop) const {
+  int64_t tiles(size_t loop) const { return tiles(loop, choice); }
+  int64_t tiles(size_t loop, const NestChoice &with) const {
     const int64_t extent = stage >= 0 ? region[loop] : loops[loop].extent.size;
-    return (extent + choice.tile[loop] - 1) / choice.tile[loop];
+    return (extent + with.tile[loop] - 1) / with.tile[loop];
   }
   /// Loops around tiles or, where there are blocks, around blocks; outermost
   /// first. Never empty.
@@ -109,6 +111,19 @@ struct Nest {
   /// with the chosen tile, and with nothing but arithmetic.
   double cycles = 0, idealCycles = 0;
 };
+
+/// The outermost `loops` of a nest as one loop of `tasks` iterations.
+struct ParallelLoops {
+  int loops = 0;
+  int64_t tasks = 1;
+  int first = -1; ///< the outermost one of more than one iteration
+};
+/// As many loops as it takes for `enough` tasks, and as there may be with
+/// `choice`: outputs that carry stay in order, a loop with a tail is not fused
+/// with others, and neither is that of the samples where a task keeps something
+/// in memory (`keeps`), whose size would not be constant.
+ParallelLoops parallelLoopsOf(const Nest &nest, const NestChoice &choice,
+                              bool keeps, int64_t enough);
 
 /// Why a choice was refused.
 struct ChoiceProblem {

@@ -43,6 +43,9 @@ private:
   std::vector<Access> accesses, epilogue, writes;
   std::vector<TrafficOperand> reducedOperands, blockedOperands,
       epilogueOperands, writtenOperands;
+  /// Per loop, if it is the parallel one: bytes that another core's caches
+  /// have.
+  std::vector<double> crossing;
   bool storesWhole = false; ///< along some loop
   int64_t widest = 4, steps = 1, results = 0, operations = 0;
 
@@ -103,6 +106,11 @@ private:
   /// The accesses as traffic; a dimension is a loop of the nest or one of the
   /// reduction. Sums that are kept in scratch are one more.
   void describeTraffic();
+
+  /// Tensors of samples are taken to be where a core's samples were computed,
+  /// others where their outermost part was. So threads share weights if they
+  /// have samples each, and samples if they have columns each.
+  void describeCrossing();
 
   /// Where a tile wants halves of lines, all of them are fetched at once for
   /// one tile and none for the next. The factor says what that costs where it

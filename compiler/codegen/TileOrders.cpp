@@ -51,6 +51,27 @@ void TileChooser::describeTraffic() {
   blockedOperands.emplace_back(widest * results, strides);
 }
 
+void TileChooser::describeCrossing() {
+  crossing.assign(loops, 0);
+  const auto samples =
+      std::find_if(nest.loops.begin(), nest.loops.end(),
+                   [](const Loop &loop) { return loop.extent.isSamples; });
+  if (samples == nest.loops.end())
+    return;
+  const size_t s = samples - nest.loops.begin();
+  std::vector<int64_t> whole = extents;
+  for (const Extent &extent : spec.stages[nest.reductions[0]].reduction)
+    whole.push_back(extent.size);
+  for (const auto *list :
+       {&reducedOperands, &epilogueOperands, &writtenOperands})
+    for (const TrafficOperand &operand : *list) {
+      const double half = 0.5 * operand.footprint(whole);
+      for (size_t l = 0; l < loops; ++l)
+        if (l == s ? !operand.moves(s) : operand.moves(s) || !operand.moves(l))
+          crossing[l] += half;
+    }
+}
+
 double TileChooser::burstsOf(const std::vector<TrafficOperand> &operands,
                              const std::vector<int64_t> &unit) {
   double lines = 0, waste = 0;
@@ -153,16 +174,20 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
                   0.4 * std::min(waits, longest);
   if (choice.isBlocked())
     cycles *= 1.03;
-  // Other cores want something to do as well.
-  double tasks = 1;
-  for (size_t l = 0; l < loops; ++l)
-    if (!nest.isCarrying(l))
-      tasks *= double(tiles(l)) / (choice.isBlocked() ? choice.block[l] : 1);
-  // The last round of tasks leaves some of the cores without one.
+  // Other cores want something to do as well: enough tasks, the last round of
+  // which leaves some of them without one, and data at hand. One core alone
+  // counts as much as all of them.
+  const ParallelLoops parallel =
+      parallelLoopsOf(nest, choice, true, 4 * machine.cores);
+  const double tasks = parallel.tasks;
   const double rounds = std::ceil(tasks / machine.cores);
   const double idle = rounds * machine.cores / tasks - 1;
   const double wait = 0.5 * idle + (tasks < 4 * machine.cores ? 0.05 : 0);
-  return cycles * (1 + wait * std::clamp((cycles - 5e4) / 5e4, 0., 1.));
+  const double moved = parallel.first < 0
+                           ? 0
+                           : crossing[parallel.first] / machine.l3BytesPerCycle;
+  return cycles + (cycles * wait + 0.5 * moved) *
+                      std::clamp((cycles - 5e4) / 5e4, 0., 1.);
 }
 
 void TileChooser::chooseBlocks(const Candidate &tile, double &best,
@@ -201,17 +226,17 @@ void TileChooser::chooseBlocks(const Candidate &tile, double &best,
   }
   if (moving.size() > 4)
     return;
-  // Loops of one tile stay outermost, the others in every order.
+  // The first loops are the parallel ones: loops of one tile come last, the
+  // others in every order.
   std::vector<int> fixed;
   for (size_t l = 0; l < loops; ++l)
     if (tiles[l] <= 1)
       fixed.push_back(l);
   do {
-    // The first loops are the parallel ones.
     if (!moving.empty() && nest.isCarrying(moving[0]))
       continue;
-    choice.order = fixed;
-    choice.order.insert(choice.order.end(), moving.begin(), moving.end());
+    choice.order = moving;
+    choice.order.insert(choice.order.end(), fixed.begin(), fixed.end());
     choice.block.clear();
     choice.reductionOuter = 0;
     choice.reductionSplit = 1;
@@ -304,6 +329,7 @@ int64_t TileChooser::vectorsInAStep(const NestChoice &choice) const {
 
 void TileChooser::contraction() {
   describeTraffic();
+  describeCrossing();
   const std::vector<Candidate> candidates = registerTiles();
   double best = std::numeric_limits<double>::infinity();
   NestChoice choice = nest.choice;

@@ -1,0 +1,132 @@
+//===- parallel_test.cpp - Which loops run in parallel --------------------===//
+#include <gtest/gtest.h>
+
+#include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/TuneFile.h"
+#include "tests/codegen/KernelBuilder.h"
+
+using namespace fm::codegen;
+using namespace fm::test;
+
+namespace {
+
+const ScalarType f32 = ScalarType::F32;
+
+/// Vectors of 16 floats, 32 registers, 1 MiB of L2.
+MachineModel wide() {
+  MachineModel machine;
+  machine.vectorBits = 512;
+  machine.vectorRegisters = 32;
+  machine.l1Bytes = 48 << 10;
+  machine.l2Bytes = 1 << 20;
+  return machine;
+}
+
+/// The parallel loops of the nest that writes the first output.
+ParallelLoops parallelOf(const KernelSpec &spec, const MachineModel &machine) {
+  const Plan plan = planKernel(spec, machine);
+  EXPECT_EQ(plan.error, "");
+  const Nest &nest = plan.groups.back().nests[0];
+  ParallelLoops loops =
+      parallelLoopsOf(nest, nest.choice, true, 4 * machine.cores);
+  EXPECT_TRUE(nest.choice.parallelLoops == 0 ||
+              nest.choice.parallelLoops == loops.loops);
+  if (nest.choice.parallelLoops == 0)
+    loops = ParallelLoops();
+  return loops;
+}
+
+/// Products of Winograd's transforms: 8 images of 14 x 14 tiles, 64 channels. A
+/// register tile has all of the 64.
+KernelSpec winogradProducts() {
+  KernelBuilder k("winograd");
+  const std::vector<Extent> domain{batch(8), fixed(14), fixed(36), fixed(14),
+                                   fixed(64)};
+  auto v = k.input("v", domain),
+       u = k.input("u", {fixed(36), fixed(64), fixed(64)});
+  k.output("m", k.reduce("m", domain, {fixed(64)}, number(f32, 0),
+                         acc() + v({index(0), index(1), index(2), index(3),
+                                    index(5)}) *
+                                     u({index(2), index(5), index(4)})));
+  return k.spec;
+}
+
+/// A dense layer of `rows` rows a sample.
+KernelSpec dense(Extent samples, int64_t rows, int64_t from, int64_t to) {
+  KernelBuilder k("dense");
+  auto x = k.input("x", {samples, fixed(rows), fixed(from)}),
+       w = k.input("w", {fixed(from), fixed(to)});
+  k.output("y", k.reduce("y", {samples, fixed(rows), fixed(to)}, {fixed(from)},
+                         number(f32, 0),
+                         acc() + x({index(0), index(1), index(3)}) *
+                                     w({index(3), index(2)})));
+  return k.spec;
+}
+
+KernelSpec twice(Extent samples, int64_t elements) {
+  KernelBuilder k("twice");
+  auto x = k.input("x", {samples, fixed(elements)});
+  k.output("y", k.pointwise("y", {samples, fixed(elements)},
+                            x({index(0), index(1)}) * 2));
+  return k.spec;
+}
+
+// Samples, of which there are four tiles, not the one tile of channels.
+TEST(Parallel, LoopsOfOneTileComeLast) {
+  const ParallelLoops loops = parallelOf(winogradProducts(), wide());
+  EXPECT_GE(loops.tasks, 8);
+  EXPECT_EQ(loops.first, 0);
+}
+
+// 1024 rows of 1024 numbers, 256 units: whatever the order and the blocks.
+TEST(Parallel, LargeContractionsHaveTasksForMoreThreads) {
+  EXPECT_GE(parallelOf(dense(batch(8), 128, 1024, 256), wide()).tasks, 8);
+  EXPECT_GE(parallelOf(dense(batch(8), 128, 1024, 256), MachineModel()).tasks,
+            8);
+}
+
+// 64 rows against 1.6 MB of weights: each thread has columns of those. 1024
+// rows against 1 MB: each thread has samples.
+TEST(Parallel, WhatIsLargerIsNotShared) {
+  KernelBuilder k("columns");
+  auto x = k.input("x", {batch(64), fixed(784)}),
+       w = k.input("w", {fixed(784), fixed(512)});
+  k.output("y",
+           k.reduce("y", {batch(64), fixed(512)}, {fixed(784)}, number(f32, 0),
+                    acc() + x({index(0), index(2)}) * w({index(2), index(1)})));
+  EXPECT_EQ(parallelOf(k.spec, wide()).first, 1);
+  EXPECT_EQ(parallelOf(dense(batch(8), 128, 256, 1024), wide()).first, 0);
+}
+
+// 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
+TEST(Parallel, SmallKernelsAreNot) {
+  EXPECT_EQ(parallelOf(dense(batch(1), 9, 320, 64), wide()).tasks, 1);
+  EXPECT_EQ(parallelOf(dense(batch(1), 9, 320, 64), MachineModel()).tasks, 1);
+  EXPECT_GE(parallelOf(dense(batch(1), 512, 256, 128), wide()).tasks, 8);
+}
+
+// 400 KB, read and written: who else has the samples keeps them.
+TEST(Parallel, SamplesStayWhereTheyAre) {
+  EXPECT_EQ(parallelOf(twice(batch(8), 6272), wide()).tasks, 8);
+  EXPECT_EQ(parallelOf(twice(fixed(8), 6272), wide()).tasks, 1);
+  EXPECT_EQ(parallelOf(twice(fixed(8), 62720), wide()).tasks, 8);
+}
+
+// How far apart samples lie is not the kernel's affair.
+TEST(Samples, Apart) {
+  KernelSpec spec = dense(batch(8), 4, 16, 8), apart = spec;
+  apart.inputs[0].dims[0].stride = 1040;
+  apart.outputs[0].buffer.dims[0].stride = 1040;
+  EXPECT_EQ(verify(apart), "");
+  EXPECT_EQ(kernelKey(apart), kernelKey(spec));
+  EXPECT_NE(toString(apart), toString(spec));
+  EXPECT_NE(toString(apart).find("x : f32[n<=8, 4, 16] samples 1040 apart"),
+            std::string::npos)
+      << toString(apart);
+  EXPECT_EQ(packSamples(apart.inputs[0]), 1040);
+  EXPECT_EQ(packSamples(apart.inputs[0]), 0);
+  EXPECT_EQ(apart.inputs[0].dims, spec.inputs[0].dims);
+  EXPECT_EQ(packSamples(apart.inputs[1]), 0);
+}
+
+} // namespace
