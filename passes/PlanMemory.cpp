@@ -28,6 +28,10 @@ namespace {
 /// Less than this of a sample is better packed: rows of a few numbers would fill
 /// a cache line each.
 constexpr int64_t kLeastSlotBytes = 1024;
+/// Where a sample's part is larger than this, tensors lie one after the other:
+/// what a core's caches hold is less than a sample, and kernels of the MBConv
+/// block (4 MB a sample) take up to twice as long with one core.
+constexpr int64_t kMostPartBytes = int64_t(1) << 20;
 /// Indices of kernels are 32-bit numbers.
 constexpr int64_t kMostSlotsBytes = int64_t(1) << 31;
 constexpr int64_t kLineBytes = 64;
@@ -101,6 +105,8 @@ public:
       kernel->setAttr("fm.offsets", builder.getDenseI64ArrayAttr(offsets[kernel]));
       if (llvm::any_of(pitches[kernel], [](int64_t pitch) { return pitch != 0; }))
         kernel->setAttr(kSamplePitches, builder.getDenseI64ArrayAttr(pitches[kernel]));
+      else
+        kernel->removeAttr(kSamplePitches);
     }
     function->setAttr("fm.arena_bytes", builder.getI64IntegerAttr(slots + shared.bytes));
   }
@@ -151,13 +157,14 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
   void runOnOperation() override {
     auto models = getOperation().getOps<ir::ModelOp>();
     const int64_t batch = models.empty() ? 1 : (*models.begin()).getBatch();
-    if (plan(batch, slots && batch > 1) > kMostSlotsBytes)
+    const int64_t apart = plan(batch, slots && batch > 1);
+    if (apart > kMostPartBytes || batch * apart > kMostSlotsBytes)
       plan(batch, false);
   }
 
-  /// Returns the bytes of all samples' parts. They are equally far apart in all
-  /// entries, so that equal kernels remain equal; by an odd number of lines, so
-  /// that samples do not meet in one set of a cache.
+  /// Returns how many bytes samples' parts are apart: equally many in all
+  /// entries, so that equal kernels remain equal; an odd number of lines, so that
+  /// samples do not meet in one set of a cache.
   int64_t plan(int64_t batch, bool slots) {
     int64_t apart = 0;
     std::vector<Arena> arenas;
@@ -168,7 +175,7 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
     apart += apart / kLineBytes % 2 == 0 && apart > 0 ? kLineBytes : 0;
     for (Arena &arena : arenas)
       arena.write(batch, apart);
-    return batch * apart;
+    return apart;
   }
 };
 
