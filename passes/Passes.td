@@ -160,7 +160,8 @@ def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::ModuleOp"> {
     memory only if the live range of one ends before that of the other begins.
 
     With `slots`, results of samples have `fm.sample_pitches` beside it: how many
-    elements lie between a sample's and the next one's, the same for all entries.
+    elements lie between a sample's and the next one's, the same for all entries;
+    not where a sample has more than 1 MiB.
   }];
   let options = [Option<"slots", "slots", "bool", "true", "a part of the arena for each sample">];
 }

@@ -6,7 +6,7 @@
 // that they have written before, also where a slot is another tensor's by now.
 // With tensors one after the other, half of each would lie where another thread
 // has just been, in its caches; between cores without a common cache, that took
-// a third of a step with two threads.
+// a fifth of the seed CNN's forward pass with two threads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,9 +28,9 @@ namespace {
 /// Less than this of a sample is better packed: rows of a few numbers would fill
 /// a cache line each.
 constexpr int64_t kLeastSlotBytes = 1024;
-/// Where a sample's part is larger than this, tensors lie one after the other:
-/// what a core's caches hold is less than a sample, and kernels of the MBConv
-/// block (4 MB a sample) take up to twice as long with one core.
+/// Where a sample's part is larger than this, tensors lie one after the other: two
+/// kernels of the MBConv block (4 MB a sample) took 1.3 and 1.8 times as long on
+/// one core, for a reason not found (docs/decisions.md).
 constexpr int64_t kMostPartBytes = int64_t(1) << 20;
 /// Indices of kernels are 32-bit numbers.
 constexpr int64_t kMostSlotsBytes = int64_t(1) << 31;

@@ -108,7 +108,7 @@ private:
   void describeTraffic();
 
   /// Tensors of samples are taken to be where a core's samples were computed,
-  /// others where their outermost part was. So threads share weights if they
+  /// others where their part along the parallel loop was. So threads share weights if they
   /// have samples each, and samples if they have columns each.
   void describeCrossing();
 

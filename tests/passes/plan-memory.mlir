@@ -181,3 +181,25 @@ module {
     return %1 : tensor<?x256xf32>
   }
 }
+
+// -----
+
+// Samples of more than 1 MiB have no parts of their own.
+// CHECK-LABEL: @large
+// CHECK-SAME:    fm.arena_bytes = 2097408 : i64
+// CHECK-NOT:     fm.sample_pitches
+module {
+  fm.model @m batch 2 {
+  }
+  func.func @large(%n: index, %x: tensor<?x262176xf32>) -> tensor<?x262176xf32> {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x262176xf32>) -> tensor<?x262176xf32> {
+    ^bb0(%m: index, %a: tensor<?x262176xf32>):
+      fm.yield %a : tensor<?x262176xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0) : (tensor<?x262176xf32>) -> tensor<?x262176xf32> {
+    ^bb0(%m: index, %a: tensor<?x262176xf32>):
+      fm.yield %a : tensor<?x262176xf32>
+    }
+    return %1 : tensor<?x262176xf32>
+  }
+}
