@@ -108,14 +108,24 @@ private:
   void describeTraffic();
 
   /// Tensors of samples are taken to be where a core's samples were computed,
-  /// others where their part along the parallel loop was. So threads share weights if they
-  /// have samples each, and samples if they have columns each.
+  /// others where their part along the parallel loop was. So threads share
+  /// weights if they have samples each, and samples if they have columns each.
   void describeCrossing();
+
+  /// The same of an update of weights: if these are larger than what is
+  /// multiplied with them, the contractions that read them share columns, which
+  /// then should be where they are read.
+  void describeReaders(const std::vector<int64_t> &whole);
+
+  /// Whether the nest updates parameters.
+  bool updates() const;
 
   /// Where a tile wants halves of lines, all of them are fetched at once for
   /// one tile and none for the next. The factor says what that costs where it
   /// is more than 16 lines; measured on weight gradients with updates, and on
-  /// depthwise convolutions, which want fewer (AVX2).
+  /// depthwise convolutions, which want fewer (AVX2). More than 48 lines at
+  /// once are more than a core waits for (24 vectors of a parameter and two
+  /// moments take 1.15 times as long as 16, Zen 5).
   static double burstsOf(const std::vector<TrafficOperand> &operands,
                          const std::vector<int64_t> &unit);
 

@@ -56,12 +56,14 @@ void TileChooser::describeCrossing() {
   const auto samples =
       std::find_if(nest.loops.begin(), nest.loops.end(),
                    [](const Loop &loop) { return loop.extent.isSamples; });
-  if (samples == nest.loops.end())
-    return;
-  const size_t s = samples - nest.loops.begin();
   std::vector<int64_t> whole = extents;
   for (const Extent &extent : spec.stages[nest.reductions[0]].reduction)
     whole.push_back(extent.size);
+  if (samples == nest.loops.end()) {
+    describeReaders(whole);
+    return;
+  }
+  const size_t s = samples - nest.loops.begin();
   for (const auto *list :
        {&reducedOperands, &epilogueOperands, &writtenOperands})
     for (const TrafficOperand &operand : *list) {
@@ -72,6 +74,27 @@ void TileChooser::describeCrossing() {
     }
 }
 
+bool TileChooser::updates() const {
+  return std::any_of(
+             nest.outputs.begin(), nest.outputs.end(),
+             [&](unsigned o) { return spec.outputs[o].inPlace >= 0; }) &&
+         std::none_of(nest.loops.begin(), nest.loops.end(),
+                      [](const Loop &loop) { return loop.extent.isSamples; });
+}
+
+void TileChooser::describeReaders(const std::vector<int64_t> &whole) {
+  double bytes = widest, multiplied = 0;
+  for (int64_t extent : extents)
+    bytes *= extent;
+  for (const TrafficOperand &operand : reducedOperands)
+    multiplied += operand.footprint(whole);
+  if (!updates() || bytes <= multiplied)
+    return;
+  for (size_t l = 0; l < loops; ++l)
+    if (!storesWholeAlong(l))
+      crossing[l] = bytes;
+}
+
 double TileChooser::burstsOf(const std::vector<TrafficOperand> &operands,
                              const std::vector<int64_t> &unit) {
   double lines = 0, waste = 0;
@@ -79,7 +102,8 @@ double TileChooser::burstsOf(const std::vector<TrafficOperand> &operands,
     lines += operand.footprint(unit) / 64;
     waste += (operand.wholeLines(unit) - 1) / operands.size();
   }
-  return 1 + 0.3 * waste * std::clamp((lines - 16) / 16, 0., 1.);
+  return 1 + 0.3 * waste * std::clamp((lines - 16) / 16, 0., 1.) +
+         0.2 * std::clamp((lines - 48) / 24, 0., 1.);
 }
 
 double TileChooser::withL2(double compute, const Traffic &intoL1,
@@ -155,7 +179,9 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
     return bound;
   Traffic beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
                                  machine.l3BytesPerRun);
-  // What follows the reduction passes by once, tile after tile.
+  // What follows the reduction passes by once, tile after tile. What an update
+  // needs is prefetched while the tile's sums are taken.
+  const double early = updates() ? std::min(1., steps / 32.) : 0;
   std::vector<TrafficLoop> tileOrder;
   for (const TrafficLoop &loop : order)
     if (loop.dimension < static_cast<int>(loops))
@@ -164,6 +190,7 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
     Traffic traffic = trafficInto(machine.l2Bytes * 0.3, *list, tileOrder, unit,
                                   machine.l3BytesPerRun);
     traffic.bytes *= burstsOf(*list, unit);
+    traffic.starts *= 1 - early;
     beyondL2 += traffic;
   }
   // Long streams arrive in time; the starts of short ones are waited for.
@@ -182,7 +209,9 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   const double tasks = parallel.tasks;
   const double rounds = std::ceil(tasks / machine.cores);
   const double idle = rounds * machine.cores / tasks - 1;
-  const double wait = 0.5 * idle + (tasks < 4 * machine.cores ? 0.05 : 0);
+  const double wait = 0.5 * idle + (tasks < 4 * machine.cores   ? 0.05
+                                    : tasks < 8 * machine.cores ? 0.02
+                                                                : 0);
   const double moved = parallel.first < 0
                            ? 0
                            : crossing[parallel.first] / machine.l3BytesPerCycle;

@@ -98,6 +98,27 @@ TEST(Parallel, WhatIsLargerIsNotShared) {
   EXPECT_EQ(parallelOf(dense(batch(8), 128, 256, 1024), wide()).first, 0);
 }
 
+// A dense layer's update by the gradient of 64 samples: its readers share
+// columns, so that these are where they are read. With rows, half of the
+// weights would cross between cores twice in a step.
+TEST(Parallel, UpdatesAreWhereTheyAreRead) {
+  KernelBuilder k("update");
+  auto x = k.input("x", {batch(64), fixed(784)}),
+       dy = k.input("dy", {batch(64), fixed(512)}),
+       w = k.input("w", {fixed(784), fixed(512)});
+  auto gradient =
+      k.reduce("g", {fixed(784), fixed(512)}, {batch(64)}, number(f32, 0),
+               acc() + x({index(2), index(0)}) * dy({index(2), index(1)}));
+  k.output("u",
+           k.pointwise("u", {fixed(784), fixed(512)},
+                       w({index(0), index(1)}) -
+                           gradient({index(0), index(1)}) * 0.01),
+           false, 2);
+  EXPECT_EQ(parallelOf(k.spec, wide()).first, 1);
+  EXPECT_GE(parallelOf(k.spec, wide()).tasks, 8);
+  EXPECT_EQ(parallelOf(k.spec, MachineModel()).first, 1);
+}
+
 // 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
 TEST(Parallel, SmallKernelsAreNot) {
   EXPECT_EQ(parallelOf(dense(batch(1), 9, 320, 64), wide()).tasks, 1);
