@@ -140,6 +140,8 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
       // Halves of a vector one after the other (AMD's optimisation guide).
       if (target.cpu == "znver4")
         machine.fmaPerCycle = machine.loadsPerCycle = 1;
+      if (target.cpu == "znver5")
+        machine.l1Bytes = 48 << 10;
     } else if (info->checkFeatures("+avx")) {
       machine.vectorBits = 256;
       machine.prefetchesRows = llvm::StringRef(target.cpu).starts_with("znver");

@@ -8,6 +8,11 @@
 
 namespace fm::codegen {
 
+/// What a tile pays for each part of a reduction: the loop's end is guessed
+/// wrong, the next one begins with an empty pipeline, and what is new in a
+/// cache comes late.
+constexpr double partCycles = 60;
+
 bool TileChooser::streams(const Stage &stage) const {
   const size_t inner = loops + stage.reduction.size() - 1;
   return std::any_of(accesses.begin(), accesses.end(), [&](const Access &a) {
@@ -161,7 +166,7 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
       vectors *= static_cast<int>(l) == tile.vectorLoop
                      ? tile.tile[l] / tile.lanes
                      : tile.tile[l];
-    compute += all * parts * (vectors * 2 / machine.loadsPerCycle + 4);
+    compute += all * parts * (vectors * 2 / machine.loadsPerCycle + partCycles);
     if (compute >= bound)
       return bound;
   }

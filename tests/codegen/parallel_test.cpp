@@ -119,6 +119,23 @@ TEST(Parallel, UpdatesAreWhereTheyAreRead) {
   EXPECT_EQ(parallelOf(k.spec, MachineModel()).first, 1);
 }
 
+// A weight gradient of 1024 x 256 over 1024 rows: a part of the reduction has
+// steps enough for its way to scratch and back.
+TEST(Blocks, PartsOfReductionsAreLong) {
+  KernelBuilder k("gradient");
+  auto x = k.input("x", {batch(8), fixed(128), fixed(1024)}),
+       dy = k.input("dy", {batch(8), fixed(128), fixed(256)});
+  k.output("g", k.reduce("g", {fixed(1024), fixed(256)}, {batch(8), fixed(128)},
+                         number(f32, 0),
+                         acc() + x({index(2), index(3), index(0)}) *
+                                     dy({index(2), index(3), index(1)})));
+  const Plan plan = planKernel(k.spec, wide());
+  ASSERT_EQ(plan.error, "");
+  const Nest &nest = plan.groups.back().nests[0];
+  EXPECT_TRUE(nest.choice.isBlocked());
+  EXPECT_GE(nest.choice.stepsInside(k.spec.stages[nest.reductions[0]]), 64);
+}
+
 // 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
 TEST(Parallel, SmallKernelsAreNot) {
   EXPECT_EQ(parallelOf(dense(batch(1), 9, 320, 64), wide()).tasks, 1);
