@@ -20,6 +20,7 @@
 #include "compiler/codegen/Descriptors.h"
 #include "compiler/codegen/HalideExpr.h"
 #include "compiler/codegen/HalideInPlace.h"
+#include "compiler/codegen/HalideLibrary.h"
 #include "compiler/codegen/HalideNests.h"
 #include "compiler/codegen/HalidePrefetch.h"
 #include "compiler/codegen/HalideStrict.h"
@@ -27,14 +28,6 @@
 #include "compiler/codegen/SplitReductions.h"
 #include "compiler/codegen/Strides.h"
 #include "compiler/codegen/TuneFile.h"
-
-/// Stands in for libHalide's function of this name: the dynamic linker prefers
-/// the program's. Halide's LLVM 14 would optimise every kernel, and with it the
-/// part of Halide's runtime that it links to each, for LLVM 19 to do it again.
-/// Where it is not preferred, compiling takes longer.
-extern "C" void fmKeepUnoptimised(void *) asm(
-    "_ZN6Halide8Internal12CodeGen_LLVM15optimize_moduleEv");
-void fmKeepUnoptimised(void *) {}
 
 namespace fm::codegen {
 
@@ -448,6 +441,7 @@ CompiledKernel compileInThisProcess(const KernelSpec &given,
 
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
+  restartHalideNames();
   Reporter reporter;
   Halide::set_custom_compile_time_error_reporter(&reporter);
   std::string failure;

@@ -2,9 +2,10 @@
 //
 // The Halide side of the border. Halide 14 is not made for several threads (its
 // counter of names makes the code depend on what was compiled before, and its
-// error reporter is global). So every kernel is compiled by a forked process of
-// its own: its code depends on nothing but its description, several threads may
-// call, and a crash of Halide is one kernel's error message.
+// error reporter is global). So kernels are compiled by forked processes, each
+// one at a time and with names counted anew: its code depends on nothing but its
+// description, several threads may call, and a crash of Halide is one kernel's
+// error message.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_HALIDEKERNEL_H

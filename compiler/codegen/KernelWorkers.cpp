@@ -1,12 +1,14 @@
 //===- KernelWorkers.cpp - Kernels compiled by forked processes -----------===//
 //
-// One short-lived process per kernel, so that a kernel's code depends on
-// nothing but its description; a crash of Halide costs one kernel an error
-// message.
+// In processes, for Halide compiles one kernel at a time, and its crash costs
+// one kernel an error message. A kernel's code depends on nothing but its
+// description, in whichever order kernels come to whichever process: see
+// HalideLibrary.h.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/ForkedTasks.h"
 #include "compiler/codegen/HalideKernel.h"
+#include "compiler/codegen/HalideLibrary.h"
 #include "compiler/codegen/Layouts.h"
 
 #include <cstring>
@@ -125,8 +127,12 @@ compileAll(const std::vector<KernelSpec> &specs, const TargetSpec &target,
     results[i].copy = std::make_shared<KernelSpec>(specs[i]);
     results[i].schedule = "copy of blocks\n";
   }
+  ForkedLimits limits;
+  limits.jobs = jobs;
+  if (!halideNamesRestart())
+    limits.tasks = 1;
   runForked(
-      forked.size(), jobs,
+      forked.size(), limits,
       [&](size_t k) {
         const size_t i = forked[k];
         return serialise(compileInThisProcess(

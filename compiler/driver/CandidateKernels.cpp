@@ -4,6 +4,7 @@
 
 #include "compiler/codegen/ForkedTasks.h"
 #include "compiler/codegen/HalideKernel.h"
+#include "compiler/codegen/HalideLibrary.h"
 #include "compiler/codegen/ObjectEmitter.h"
 #include "compiler/driver/LiveModel.h"
 
@@ -63,7 +64,12 @@ std::vector<LoadedCandidate> loadCandidates(const std::vector<CandidateRequest> 
     if (candidate.error.empty() && !candidate.function)
       candidate.error = "the object lacks its function";
   };
-  runForked(requests.size(), jobs, compile, load, seconds);
+  ForkedLimits limits;
+  limits.jobs = jobs;
+  limits.seconds = seconds;
+  if (!halideNamesRestart())
+    limits.tasks = 1;
+  runForked(requests.size(), limits, compile, load);
   return loaded;
 }
 

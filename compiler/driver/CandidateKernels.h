@@ -27,9 +27,8 @@ struct LoadedCandidate {
   std::string error; ///< not empty: there is no function
 };
 
-/// Compiles each request in a forked process of its own (`jobs` at a time, 0: one
-/// a core), which is stopped after `seconds`, and loads what came out. Results in
-/// order.
+/// Compiles the requests in forked processes (`jobs` at a time, 0: one a core),
+/// each for at most `seconds`, and loads what came out. Results in order.
 std::vector<LoadedCandidate> loadCandidates(const std::vector<CandidateRequest> &requests,
                                             const codegen::TargetSpec &target, unsigned jobs, double seconds);
 
