@@ -49,6 +49,13 @@ Stmt LoadsBeforeStores::visit(const Block *op) {
         // Fresh names: each store's lets may use the same ones.
         std::map<std::string, Halide::Expr> fresh;
         for (auto &[name, value] : pending.lets) {
+          // Each value has its own copy of what they share, and LLVM is to see
+          // that. Halide widens an index to 64 bits where it is used, before or
+          // after its arithmetic as that is in a let or not: in none is.
+          if (value.type() == Halide::Int(32)) {
+            fresh[name] = substitute(fresh, value);
+            continue;
+          }
           const std::string unique = unique_name('t');
           lets.emplace_back(unique, substitute(fresh, value));
           fresh[name] = Variable::make(value.type(), unique);

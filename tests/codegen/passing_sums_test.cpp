@@ -1,7 +1,13 @@
 //===- passing_sums_test.cpp - Sums taken where their terms are made ------===//
+#include <set>
+#include <sstream>
+
 #include <gtest/gtest.h>
 
+#include "compiler/codegen/HalideKernel.h"
+#include "compiler/codegen/ObjectEmitter.h"
 #include "compiler/codegen/PassingSums.h"
+#include "compiler/codegen/SplitReductions.h"
 #include "tests/codegen/KernelBuilder.h"
 #include "tests/codegen/KernelHarness.h"
 
@@ -108,6 +114,56 @@ TEST(PassingSums, OfSeveralDimensionsAndInBothOrders) {
                          number(f32, 0),
                          acc() + y({index(0), index(2), index(3), index(1)})));
   expectPassing(k.spec, 1);
+}
+
+/// How many quotients a module computes, and how many of them it stores.
+std::pair<size_t, size_t> quotientsIn(const std::string &text) {
+  std::set<std::string> quotients;
+  size_t stored = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t name = line.find('%');
+    if (line.find(" = fdiv ") != std::string::npos)
+      quotients.insert(line.substr(name, line.find(' ', name) - name));
+    else if (line.find("store <") != std::string::npos)
+      stored += quotients.count(line.substr(name, line.find(',') - name));
+  }
+  return {quotients.size(), stored};
+}
+
+// The formula of what is stored and summed is computed once, not for each.
+TEST(PassingSums, ComputeTheirTermsOnce) {
+  const Shape points = {batch(8), fixed(28), fixed(28), fixed(64)};
+  KernelBuilder k("once");
+  auto y = contraction(k, points, 8);
+  auto x = k.input("x", points);
+  const std::vector<X> here = {index(0), index(1), index(2), index(3)};
+  auto z = k.pointwise("z", points, y(here) / (x(here) * x(here) + 1.));
+  k.output("z", z);
+  k.output("s", sumOfRows(k, "s", points, [&](auto i) { return z(at(i)); }));
+  for (const char *cpu : {"haswell", "znver5"}) {
+    const TargetSpec target = testTarget(false, cpu);
+    // Rows enough for a loop over some of them behind the reduction.
+    const KernelSpec spec = scheduledForm(k.spec, target.machine);
+    ScheduleChoice choice = choiceOf(planKernel(spec, target.machine));
+    ASSERT_EQ(choice.size(), 1u);
+    choice[0] = NestChoice();
+    choice[0].lanes = target.machine.vectorBits / 32;
+    choice[0].tile = {1, 14, 1, choice[0].lanes};
+    choice[0].vectorLoop = 3;
+    choice[0].order = {0, 1, 2, 3};
+    choice[0].parallelLoops = 1;
+    choice[0].unrollTile = false;
+    const CompiledKernel kernel = compileWithHalide(k.spec, target, choice);
+    ASSERT_EQ(kernel.error, "");
+    ObjectEmitter emitter(target);
+    ASSERT_EQ(emitter.link({kernel}, {kernel.name}, 1), "");
+    std::string text;
+    ASSERT_EQ(emitter.emit(EmitKind::LlvmIr, text), "");
+    const auto [computed, stored] = quotientsIn(text);
+    EXPECT_GT(computed, 0u);
+    EXPECT_EQ(computed, stored) << cpu;
+  }
 }
 
 TEST(PassingSums, InF64) {
