@@ -1,6 +1,7 @@
 //===- FormKernels.cpp - linalg ops into fm.kernel regions ----------------------===//
 
 #include "compiler/ir/Bindings.h"
+#include "passes/Contractions.h"
 #include "passes/Partition.h"
 #include "passes/Passes.h"
 #include "compiler/ir/Together.h"
@@ -27,16 +28,6 @@ namespace {
 //===----------------------------------------------------------------------===//
 // What fusion wants to know of an op
 //===----------------------------------------------------------------------===//
-
-/// acc + a * b.
-bool isContraction(linalg::GenericOp op) {
-  if (op.getNumReductionLoops() == 0 || op->getNumResults() != 1)
-    return false;
-  auto add = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  return add && (add.getLhs().getDefiningOp<arith::MulFOp>() ||
-                 add.getRhs().getDefiningOp<arith::MulFOp>()) &&
-         op.getNumDpsInputs() == 2;
-}
 
 /// Loops over a window: some map adds two loop indices.
 bool isWindow(linalg::GenericOp op) {

@@ -125,6 +125,15 @@ def FmLowerToLinalg : Pass<"fm-lower-to-linalg", "::mlir::func::FuncOp"> {
                            "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
+def FmSampleSums : Pass<"fm-sample-sums", "::mlir::func::FuncOp"> {
+  let summary = "Sums over samples and positions by way of each sample's";
+  let description = [{
+    Before and after: linalg. A contraction that sums over samples and another loop
+    is one for each sample and a sum over these, where they are no more than a 16th of
+    what it reads. Rounds differently, by no more.
+  }];
+}
+
 def FmFormKernels : Pass<"fm-form-kernels", "::mlir::func::FuncOp"> {
   let summary = "Groups linalg ops into fm.kernel regions and orders them";
   let description = [{

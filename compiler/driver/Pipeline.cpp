@@ -79,8 +79,10 @@ static const Stage kStages[] = {
            module, [](Operation *op) { return isa<ir::GradientOp, ir::DecomposableOpInterface>(op); }, "grad");
      }},
     {"linalg", "fm-stage-linalg", "structured loops on tensors",
-     [](OpPassManager &manager, const CompilerOptions &) {
+     [](OpPassManager &manager, const CompilerOptions &options) {
        onFunctions(manager, passes::createFmLowerToLinalg());
+       if (!options.exact)
+         onFunctions(manager, passes::createFmSampleSums());
        manager.addPass(createCSEPass());
        manager.addPass(createCanonicalizerPass());
      },
