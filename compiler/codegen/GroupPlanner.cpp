@@ -54,6 +54,8 @@ public:
         }
       }
       const bool asked = query && query->nest == choiceOffset;
+      nest.choice.unrollTile =
+          nest.reductions.empty() || !hasExpensiveEpilogue(nest);
       chooseTiles(spec, machine, group, k == 0 && hasScratch(), nest,
                   asked ? &query->found : nullptr, asked ? query->most : 0);
       if (!readsBehindResults(nest, nest.choice).message.empty()) {
@@ -61,11 +63,6 @@ public:
         nest.choice.vectorLoop = -1;
         nest.choice.lanes = 1;
       }
-      nest.choice.unrollTile =
-          nest.reductions.empty() || !hasExpensiveEpilogue(nest);
-      if (asked)
-        for (NestChoice &found : query->found)
-          found.unrollTile = nest.choice.unrollTile;
       if (choiceOffset < choice.size() && !choice[choiceOffset].tile.empty())
         take(choice[choiceOffset], choiceOffset, nest, problem);
       else

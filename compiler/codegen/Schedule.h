@@ -169,8 +169,8 @@ ScheduleChoice choiceOf(const Plan &plan);
 /// Readable, one line per nest.
 std::string toString(const KernelSpec &spec, const Plan &plan);
 
-/// Fills `nest.choice` from the machine model (Tiles.cpp). `hasScratch`: other
-/// nests are computed inside of this one. `ranked` receives up to `most`
+/// Fills `nest.choice` from the machine model (Tiles.cpp), but for unrollTile,
+/// which is given. `hasScratch`: other nests are computed inside of this one. `ranked` receives up to `most`
 /// choices, the one with the least estimated time first.
 void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
                  const Group &group, bool hasScratch, Nest &nest,

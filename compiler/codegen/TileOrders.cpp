@@ -233,6 +233,7 @@ void TileChooser::chooseBlocks(const Candidate &tile, double &best,
   choice.tile = tile.tile;
   choice.vectorLoop = tile.vectorLoop;
   choice.lanes = tile.lanes;
+  choice.unrollTile = nest.choice.unrollTile;
   choice.order.resize(loops);
   for (size_t l = 0; l < loops; ++l)
     choice.order[l] = l;
@@ -364,7 +365,7 @@ int64_t TileChooser::vectorsInAStep(const NestChoice &choice) const {
 void TileChooser::contraction() {
   describeTraffic();
   describeCrossing();
-  const std::vector<Candidate> candidates = registerTiles();
+  const std::vector<Candidate> candidates = registerTiles(32, mostVectors());
   double best = std::numeric_limits<double>::infinity();
   NestChoice choice = nest.choice;
   for (const Candidate &candidate : candidates)
@@ -375,6 +376,13 @@ void TileChooser::contraction() {
   nest.idealCycles =
       points() * operations / machine.fmaPerCycle / nativeLanes();
   nest.choice.unrollReduction = unrollOf(nest.choice);
+}
+
+int64_t TileChooser::mostVectors() const {
+  constexpr int64_t fewSteps = 32, fewVectors = 4;
+  return nest.choice.unrollTile || steps >= fewSteps || updates()
+             ? machine.vectorRegisters
+             : fewVectors;
 }
 
 int TileChooser::unrollOf(const NestChoice &choice) const {
@@ -395,7 +403,8 @@ std::vector<NestChoice> TileChooser::rankContraction(size_t most) {
     return a.cycles < b.cycles;
   };
   std::vector<Ranked> ranking;
-  const std::vector<Candidate> candidates = registerTiles(64);
+  const std::vector<Candidate> candidates =
+      registerTiles(64, machine.vectorRegisters);
   for (const Candidate &candidate : candidates) {
     if (candidate.cost > 2 * candidates[0].cost)
       break;

@@ -21,7 +21,9 @@ int64_t powerOfTwoAtLeast(int64_t a) {
 } // namespace
 
 void TileChooser::run(std::vector<NestChoice> *ranked, size_t most) {
+  const bool straight = nest.choice.unrollTile;
   nest.choice = NestChoice();
+  nest.choice.unrollTile = straight;
   nest.choice.tile.assign(loops, 1);
   nest.choice.order.resize(loops);
   for (size_t l = 0; l < loops; ++l)
@@ -330,10 +332,15 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
 }
 
 std::vector<TileChooser::Candidate>
-TileChooser::registerTiles(size_t most) const {
+TileChooser::registerTiles(size_t most, int64_t mostVectors) const {
   std::vector<Candidate> best;
   const int64_t native = nativeLanes();
   auto consider = [&](const std::vector<int64_t> &tile, int v, int64_t lanes) {
+    int64_t vectors = 1;
+    for (size_t l = 0; l < loops; ++l)
+      vectors *= static_cast<int>(l) == v ? tile[l] / lanes : tile[l];
+    if (vectors > mostVectors)
+      return;
     const double cost = costOf(tile, v, lanes);
     if (cost == std::numeric_limits<double>::infinity() ||
         (best.size() == most && cost >= best.back().cost))

@@ -1,4 +1,6 @@
 //===- parallel_test.cpp - Which loops run in parallel --------------------===//
+#include <functional>
+
 #include <gtest/gtest.h>
 
 #include "compiler/codegen/Schedule.h"
@@ -134,6 +136,43 @@ TEST(Blocks, PartsOfReductionsAreLong) {
   const Nest &nest = plan.groups.back().nests[0];
   EXPECT_TRUE(nest.choice.isBlocked());
   EXPECT_GE(nest.choice.stepsInside(k.spec.stages[nest.reductions[0]]), 64);
+}
+
+/// Vectors in a register tile of a depthwise convolution, which `formula`
+/// follows.
+int64_t vectorsOfDepthwise(const MachineModel &machine,
+                           const std::function<X(const X &)> &formula) {
+  KernelBuilder k("depthwise");
+  const std::vector<Extent> domain{batch(8), fixed(28), fixed(28), fixed(240)};
+  auto x = k.input("x", {batch(8), fixed(30), fixed(30), fixed(240)}),
+       w = k.input("w", {fixed(3), fixed(3), fixed(240)});
+  auto y = k.reduce("y", domain, {fixed(3), fixed(3)}, number(f32, 0),
+                    acc() + x({index(0), index(1) + index(4),
+                               index(2) + index(5), index(3)}) *
+                                w({index(4), index(5), index(3)}));
+  k.output("z",
+           k.pointwise("z", domain,
+                       formula(y({index(0), index(1), index(2), index(3)}))));
+  const Plan plan = planKernel(k.spec, machine);
+  EXPECT_EQ(plan.error, "");
+  const NestChoice &choice = plan.groups.back().nests[0].choice;
+  int64_t vectors = 1;
+  for (size_t l = 0; l < choice.tile.size(); ++l)
+    vectors *= static_cast<int>(l) == choice.vectorLoop
+                   ? choice.tile[l] / choice.lanes
+                   : choice.tile[l];
+  return vectors;
+}
+
+// Nine products and a sigmoid: the next tile's loads are not far.
+TEST(Tiles, AreShortWhereLongFormulasFollow) {
+  auto silu = [](const X &y) {
+    return y / (exp(y * -1) + 1) * (y * y * y + y * y + y + 1);
+  };
+  for (const MachineModel &machine : {wide(), MachineModel()}) {
+    EXPECT_GT(vectorsOfDepthwise(machine, relu), 4);
+    EXPECT_LE(vectorsOfDepthwise(machine, silu), 4);
+  }
 }
 
 // 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
