@@ -1,8 +1,9 @@
 //===- ForkedTasks.cpp - Strings made by worker processes -----------------===//
 //
 // A socket connects a worker: numbers of tasks go there, each answered by the
-// result's length and bytes. Its end is how a worker is told to leave, and how
-// it tells that it died.
+// result's length and bytes; a number beyond all tasks tells it to leave. That
+// it died is seen at the socket's end. Its leave is not: workers of another
+// thread, forked meanwhile, hold this side of the socket as well.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/ForkedTasks.h"
@@ -14,7 +15,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
@@ -42,6 +45,8 @@ template <typename T> std::string bytesOf(T value) {
   return {reinterpret_cast<const char *>(&value), sizeof value};
 }
 
+constexpr size_t leave = ~size_t(0);
+
 /// The worker's life: false answers and ends are the other side's to see.
 void serve(int socket, const Task &task) {
   for (;;) {
@@ -49,7 +54,7 @@ void serve(int socket, const Task &task) {
     const ssize_t n = recv(socket, &i, sizeof i, MSG_WAITALL);
     if (n < 0 && errno == EINTR)
       continue;
-    if (n != sizeof i)
+    if (n != sizeof i || i == leave)
       return;
     const std::string result = task(i);
     if (!writeAll(socket, bytesOf(result.size())) || !writeAll(socket, result))
@@ -59,13 +64,17 @@ void serve(int socket, const Task &task) {
 
 /// False if there are no more processes or sockets to be had.
 bool addWorker(const Task &task, std::vector<Worker> &workers) {
+  // Else a process that another thread forks could hold the worker's side.
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     return false;
   const pid_t process = fork();
   if (process == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     close(ends[0]);
-    for (const Worker &other : workers) // or they would not see their end
+    for (const Worker &other : workers)
       close(other.socket);
     serve(ends[1], task);
     _exit(0);
@@ -82,17 +91,22 @@ bool addWorker(const Task &task, std::vector<Worker> &workers) {
   return true;
 }
 
+/// One that has died meanwhile is seen at its socket's end.
+void tell(const Worker &worker, size_t i) {
+  (void)send(worker.socket, &i, sizeof i, MSG_NOSIGNAL);
+}
+
 void give(Worker &worker, size_t i) {
   worker.current = i;
   ++worker.tasks;
   worker.start = Clock::now();
   worker.answer.clear();
-  // One that died meanwhile is seen at its socket's end.
-  (void)send(worker.socket, &i, sizeof i, MSG_NOSIGNAL);
+  tell(worker, i);
 }
 
 /// Lets it leave, and tells the signal that it died of, or 0.
 int dismiss(Worker &worker) {
+  tell(worker, leave);
   close(worker.socket);
   int status = 0;
   while (waitpid(worker.process, &status, 0) < 0 && errno == EINTR)

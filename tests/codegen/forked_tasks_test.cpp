@@ -7,6 +7,7 @@
 #include <csignal>
 #include <map>
 #include <set>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -106,6 +107,27 @@ TEST(ForkedTasks, AreStoppedInTime) {
     EXPECT_EQ(result.late, i == 2 || i == 3) << i;
     EXPECT_EQ(result.bytes, result.late ? "" : "ends") << i;
   }
+}
+
+// Workers that other threads fork meanwhile keep nobody waiting.
+TEST(ForkedTasks, OfSeveralThreads) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([t] {
+      for (int round = 0; round < 20; ++round)
+        for (const auto &[i, result] :
+             run(9, jobs(3), [&](size_t k) -> std::string {
+               if (k == 4 && t % 2 == 0)
+                 raise(SIGKILL);
+               return std::to_string(100 * t + k);
+             })) {
+          const bool dies = i == 4 && t % 2 == 0;
+          EXPECT_EQ(result.bytes, dies ? "" : std::to_string(100 * t + i));
+          EXPECT_EQ(result.signal, dies ? SIGKILL : 0);
+        }
+    });
+  for (std::thread &thread : threads)
+    thread.join();
 }
 
 KernelSpec scaled(const std::string &name, int64_t c, double factor) {
