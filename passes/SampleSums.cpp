@@ -50,10 +50,9 @@ std::optional<unsigned> sampleLoop(linalg::GenericOp op) {
   if (!loop || op.getNumReductionLoops() < 2 ||
       op.getIteratorTypesArray()[*loop] != utils::IteratorType::reduction)
     return std::nullopt;
-  for (AffineMap map : op.getIndexingMapsArray())
-    if (map != op.getIndexingMapsArray().back() && !map.isFunctionOfDim(*loop))
-      return std::nullopt;
-  return loop;
+  auto maps = op.getIndexingMapsArray();
+  const bool both = llvm::all_of(ArrayRef(maps).drop_back(), [&](AffineMap map) { return map.isFunctionOfDim(*loop); });
+  return both ? loop : std::nullopt;
 }
 
 struct SampleSums : impl::FmSampleSumsBase<SampleSums> {

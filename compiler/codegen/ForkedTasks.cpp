@@ -180,8 +180,10 @@ void runForked(size_t count, const ForkedLimits &limits, const Task &task,
         give(worker, next++); // first: it need not wait for done()
       } else {
         const int signal = dismiss(worker);
-        if (!answered)
-          result.signal = signal, result.late = worker.late;
+        if (!answered) {
+          result.signal = signal;
+          result.late = worker.late;
+        }
         workers.erase(workers.begin() + w);
       }
       done(i, std::move(result));

@@ -235,7 +235,7 @@ Expr mathPow(const Expr &x, const Expr &y) {
 }
 
 /// Of the same number twice, or of a NaN and a number: what maxps gives in both
-/// orders. A chain of these takes three cycles a link, a test for NaN ten.
+/// orders. Fewer operations than a test for NaN, and a shorter chain of them.
 static Expr unitedBits(const Expr &x, const Expr &y) {
   const Halide::Type bits = Halide::UInt(x.type().bits());
   return reinterpret(x.type(), reinterpret(bits, x) | reinterpret(bits, y));

@@ -170,8 +170,9 @@ ScheduleChoice choiceOf(const Plan &plan);
 std::string toString(const KernelSpec &spec, const Plan &plan);
 
 /// Fills `nest.choice` from the machine model (Tiles.cpp), but for unrollTile,
-/// which is given. `hasScratch`: other nests are computed inside of this one. `ranked` receives up to `most`
-/// choices, the one with the least estimated time first.
+/// which is given. `hasScratch`: other nests are computed inside of this one.
+/// `ranked` receives up to `most` choices, the one with the least estimated
+/// time first.
 void chooseTiles(const KernelSpec &spec, const MachineModel &machine,
                  const Group &group, bool hasScratch, Nest &nest,
                  std::vector<NestChoice> *ranked = nullptr, size_t most = 0);

@@ -81,7 +81,8 @@ static const Stage kStages[] = {
     {"linalg", "fm-stage-linalg", "structured loops on tensors",
      [](OpPassManager &manager, const CompilerOptions &options) {
        onFunctions(manager, passes::createFmLowerToLinalg());
-       if (!options.exact)
+       // Two kernels for one op, for the sake of threads and caches.
+       if (!options.exact && options.fuse && options.backend != "reference")
          onFunctions(manager, passes::createFmSampleSums());
        manager.addPass(createCSEPass());
        manager.addPass(createCanonicalizerPass());

@@ -4,8 +4,7 @@
 // tests/goldens. In f64 the losses agree to rounding; in f32 only until the
 // first rectifier changes its mind (see the README there). That is at step 46
 // for PyTorch's own f32, at 23 for ours with --exact and at 14 with Winograd's
-// transforms, with fused kernels and with others; any other order of sums moves
-// it.
+// transforms; any other order of sums moves it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -76,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Training{"mnist_cnn", {"halide", true, true}, 100, 1e-9},
                     Training{"mnist_cnn", {"halide", true, false}, 12, 1e-6},
                     Training{"mnist_cnn", {"halide", false, true}, 20, 1e-9},
-                    Training{"mnist_cnn", {"halide", false, false}, 12, 1e-6},
+                    Training{"mnist_cnn", {"halide", false, false}, 20, 1e-5},
                     Training{"mnist_cnn", {"halide", true, false, {}, false, true}, 20, 1e-5},
                     Training{"mlp", {"halide", true, true}, 100, 1e-9},
                     Training{"mlp", {"halide", true, false}, 20, 1e-5},
