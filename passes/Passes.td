@@ -160,6 +160,16 @@ def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
                     Statistic<"numInside", "inside", "Tensors inside of their padded selves">];
 }
 
+def FmChainSamples : Pass<"fm-chain-samples", "::mlir::func::FuncOp"> {
+  let summary = "Orders kernels so that they can run sample by sample";
+  let description = [{
+    Before: kernels in order. After: kernels whose samples need nothing of each
+    other stand together in chains, as far as others let them, with `fm.chain` on
+    those of a chain. A persistent tensor is still overwritten behind its last
+    reader. Without such kernels the order stays.
+  }];
+}
+
 def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::ModuleOp"> {
   let summary = "A place for every tensor that a kernel writes";
   let description = [{

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Chains.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Parts.h"
 #include "compiler/ir/Views.h"
@@ -52,6 +53,13 @@ public:
       step[kernel] = int(kernels.size());
       kernels.push_back(kernel);
     }
+    std::vector<std::pair<int, int>> chains; // per kernel: first and last of its chain
+    for (int k = 0; k < int(kernels.size()); ++k) {
+      const bool goes = k > 0 && chainOf(kernels[k]) >= 0 && chainOf(kernels[k]) == chainOf(kernels[k - 1]);
+      chains.push_back({goes ? chains[k - 1].first : k, k});
+      for (int link = chains[k].first; link < k; ++link)
+        chains[link].second = k;
+    }
     for (ir::KernelOp kernel : kernels)
       for (OpResult result : kernel->getResults()) {
         PlannedBlock block;
@@ -72,16 +80,24 @@ public:
         const int64_t sample = withRows(count / batch, type, rowsOf(result));
         const bool inSlot = slots && sample >= kLeastSlotBytes && isOfSamples(result);
         block.bytes = inSlot ? sample : withRows(count, type, rowsOf(result));
-        (inSlot ? slot : shared).add(block, result);
+        if (!inSlot) {
+          // Other samples are at other kernels of a chain.
+          block.first = chains[block.first].first;
+          block.last = chains[block.last].second;
+        }
+        (!inSlot ? shared : passesInChain(result) ? passing : slot).add(block, result);
       }
     slot.plan();
+    passing.plan();
     shared.plan();
   }
 
   int64_t slotBytes() const { return slot.bytes; }
+  int64_t passingBytes() const { return passing.bytes; }
 
-  /// `apart`: bytes from one sample's part to the next.
-  void write(int64_t batch, int64_t apart) {
+  /// `slotBytes`: of a sample's part before what passes in chains; `apart`: from
+  /// one sample's part to the next.
+  void write(int64_t batch, int64_t slotBytes, int64_t apart) {
     DenseMap<Operation *, SmallVector<int64_t>> offsets, pitches;
     for (ir::KernelOp kernel : kernels) {
       offsets[kernel].assign(kernel->getNumResults(), -1);
@@ -97,7 +113,9 @@ public:
     };
     for (auto [block, owner] : llvm::zip(slot.blocks, slot.owners))
       put(owner, block.offset, apart / elementBytes(cast<RankedTensorType>(owner.getType())));
-    const int64_t slots = slot.bytes ? batch * apart : 0;
+    for (auto [block, owner] : llvm::zip(passing.blocks, passing.owners))
+      put(owner, slotBytes + block.offset, apart / elementBytes(cast<RankedTensorType>(owner.getType())));
+    const int64_t slots = slot.bytes + passing.bytes ? batch * apart : 0;
     for (auto [block, owner] : llvm::zip(shared.blocks, shared.owners))
       put(owner, slots + block.offset, 0);
     Builder builder(function.getContext());
@@ -148,7 +166,9 @@ private:
 
   func::FuncOp function;
   SmallVector<ir::KernelOp> kernels;
-  Part slot, shared;
+  /// What passes in chains lies apart: only the first samples of a task touch its
+  /// memory, and another tensor that took it over would find it in no cache.
+  Part slot, passing, shared;
 };
 
 struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
@@ -166,15 +186,17 @@ struct PlanMemory : impl::FmPlanMemoryBase<PlanMemory> {
   /// entries, so that equal kernels remain equal; an odd number of lines, so that
   /// samples do not meet in one set of a cache.
   int64_t plan(int64_t batch, bool slots) {
-    int64_t apart = 0;
+    int64_t slotBytes = 0, passingBytes = 0;
     std::vector<Arena> arenas;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       arenas.emplace_back(function, batch, slots);
-      apart = std::max(apart, arenas.back().slotBytes());
+      slotBytes = std::max(slotBytes, arenas.back().slotBytes());
+      passingBytes = std::max(passingBytes, arenas.back().passingBytes());
     }
+    int64_t apart = slotBytes + passingBytes;
     apart += apart / kLineBytes % 2 == 0 && apart > 0 ? kLineBytes : 0;
     for (Arena &arena : arenas)
-      arena.write(batch, apart);
+      arena.write(batch, slotBytes, apart);
     return apart;
   }
 };

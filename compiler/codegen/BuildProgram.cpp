@@ -5,6 +5,7 @@
 #include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/SeparateParts.h"
 #include "compiler/ir/Bindings.h"
+#include "compiler/ir/Chains.h"
 #include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
@@ -12,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <bit>
 #include <map>
 #include <numeric>
 #include <set>
@@ -28,6 +30,11 @@ int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1)
 /// How far past the end of our own memory kernels may read: Schedule.h's
 /// maxOverreadBytes.
 constexpr int64_t kOverreadBytes = 256;
+
+/// Parallel tasks of a chain that each core of the machine model should have.
+constexpr int64_t kTasksOfACore = 2;
+/// Samples of one call in a chain, at most.
+constexpr int64_t kMostAtOnce = 8;
 
 class ProgramBuilder {
 public:
@@ -290,17 +297,19 @@ private:
       return failure();
     KernelCall call;
     auto offsets = kernel->getAttrOfType<DenseI64ArrayAttr>("fm.offsets");
-    auto addPlace = [&](TensorPlace place, Buffer &buffer) {
+    auto addPlace = [&](Value value, Buffer &buffer) {
+      const TensorPlace place = places.lookup(value);
       buffer.external = place.space == TensorPlace::Space::Argument &&
                         entry.arguments[place.index].role != EntryArgument::Role::Gradients;
       call.places.push_back(place);
+      call.passing.push_back(passesInChain(value));
     };
     std::vector<unsigned> given(spec->inputs.size());
     std::iota(given.begin(), given.end(), 0u);
     if (machine)
       given = separateParts(*spec);
     for (auto [number, buffer] : llvm::zip(given, spec->inputs))
-      addPlace(places.lookup(kernel.getInputs()[number]), buffer);
+      addPlace(kernel.getInputs()[number], buffer);
     for (OpResult result : kernel.getResults())
       if (int64_t offset = offsets[result.getResultNumber()]; offset >= 0)
         places[result] = {TensorPlace::Space::Arena, 0, offset};
@@ -309,9 +318,10 @@ private:
     // The sides of a border are outputs of their own, all in the one result.
     const bool border = kernel->hasAttr(kHoldsInputs);
     for (auto [i, output] : llvm::enumerate(spec->outputs))
-      addPlace(places.lookup(kernel->getResult(border ? 0 : i)), output.buffer);
+      addPlace(kernel->getResult(border ? 0 : i), output.buffer);
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
+    call.chain = int(chainOf(kernel));
     translated.push_back({kernel, std::move(*spec), std::move(call), unsigned(program.entries.size())});
     return success();
   }
@@ -322,6 +332,7 @@ private:
     std::map<std::string, unsigned> numbers;
     std::vector<const KernelSpec *> specs;
     std::vector<unsigned> wishOf;
+    sizeChains();
     for (const Translated &each : translated) {
       auto [it, isNew] = numbers.try_emplace(toString(each.spec), unsigned(specs.size()));
       if (isNew)
@@ -333,29 +344,117 @@ private:
       wishes = wishedLayouts(specs, *machine, jobs);
     for (auto [i, each] : llvm::enumerate(translated)) {
       Entry &entry = program.entries[each.entry];
+      if (each.call.chain < 0 || entry.calls.empty() || entry.calls.back().chain != each.call.chain) {
+        chainBegin = entry.calls.size();
+        chainScratch = 0;
+      }
       copyOperands(each.op, wishes[wishOf[i]], each.spec, each.call, entry);
       each.call.kernel = numberOf(each.spec, each.op);
+      joinChain(each.spec, each.call);
       entry.calls.push_back(std::move(each.call));
     }
+    for (Entry &entry : program.entries)
+      for (KernelCall &call : entry.calls)
+        if (brokenChains.count(call.chain))
+          call.passing.assign(call.passing.size(), false);
+  }
+
+  /// How many samples a chain's calls take at once, and how many follow each other
+  /// in one task: what the largest call reads and writes stays in the L2,
+  /// and each core has two tasks, so that what passes through a task finds its
+  /// memory in the caches again. No chains where there are fewer samples than that.
+  void sizeChains() {
+    int64_t largest = 1;
+    for (const Translated &each : translated) {
+      if (each.call.chain < 0)
+        continue;
+      int64_t bytes = 0;
+      auto add = [&](const Buffer &buffer) {
+        int64_t sample = sizeOf(buffer.type);
+        for (const Extent &extent : buffer.shape)
+          sample *= extent.isSamples ? 1 : extent.size;
+        bytes += !buffer.shape.empty() && buffer.shape[0].isSamples ? sample : 0;
+      };
+      for (const Buffer &buffer : each.spec.inputs)
+        add(buffer);
+      for (const Output &output : each.spec.outputs)
+        add(output.buffer);
+      largest = std::max(largest, bytes);
+    }
+    const int64_t inTask = machine ? program.batch / (kTasksOfACore * machine->cores) : 0;
+    const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / largest, 1, kMostAtOnce) : 1;
+    program.samplesAtOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(inTask, 1, fits))));
+    program.samplesInTask = std::max<int64_t>(1, inTask / program.samplesAtOnce) * program.samplesAtOnce;
+    for (Translated &each : translated)
+      if (inTask < 1)
+        each.call.chain = -1;
+      else if (each.call.chain >= 0)
+        each.spec.samplesAtOnce = program.samplesAtOnce;
+  }
+
+  /// Bytes between samples of a buffer, 0 if it has none; nothing where a part of
+  /// a sample's number is an inner dimension.
+  static std::optional<int64_t> samplePitchOf(const Buffer &buffer) {
+    int64_t pitch = 0;
+    for (auto [d, dim] : llvm::enumerate(buffer.dims))
+      if (dim.extent.isSamples || (!buffer.shape.empty() && buffer.shape[dim.logical].isSamples)) {
+        if (dim.logical != 0 || dim.divisor != 1 || dim.modulus != 0 || pitch)
+          return std::nullopt;
+        pitch = dim.stride * sizeOf(buffer.type);
+      }
+    return pitch;
+  }
+
+  /// Fills in what a chain's task must know, or takes the call out of its chain,
+  /// along which then nothing passes that could be overwritten by the next sample.
+  void joinChain(const KernelSpec &spec, KernelCall &call) {
+    call.samplePitches.clear();
+    auto add = [&](const Buffer &buffer) {
+      auto pitch = samplePitchOf(buffer);
+      if (pitch) {
+        call.samplePitches.push_back(*pitch);
+      } else if (call.chain >= 0) {
+        brokenChains.insert(call.chain);
+        call.chain = -1;
+      }
+    };
+    for (const Buffer &buffer : spec.inputs)
+      add(buffer);
+    for (const Output &output : spec.outputs)
+      add(output.buffer);
+    if (call.chain < 0)
+      call.samplePitches.clear();
   }
 
   /// Operands that the kernel wants in another order are copied before it runs.
   void copyOperands(ir::KernelOp kernel, const std::vector<LayoutWish> &wishes, KernelSpec &spec, KernelCall &call,
                     Entry &entry) {
-    int64_t offset = 0;
+    // In a chain others' copies are still in use.
+    int64_t offset = chainScratch;
     for (const LayoutWish &wish : wishes) {
       KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
       Buffer &buffer = spec.inputs[wish.input];
       TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
       offset += bytesOf(copy.outputs[0].buffer);
-      KernelCall before{numberOf(copy, kernel), {call.places[wish.input], place}, call.location};
-      entry.calls.push_back(std::move(before));
+      KernelCall before{numberOf(copy, kernel), {call.places[wish.input], place}, call.location, call.chain, {},
+                        {call.passing[wish.input], false}};
+      joinChain(copy, before);
+      const bool ofSamples = llvm::any_of(before.samplePitches, [](int64_t pitch) { return pitch != 0; });
+      if (call.chain >= 0 && before.chain >= 0 && !ofSamples) {
+        before.chain = -1; // once, for all samples
+        entry.calls.insert(entry.calls.begin() + int64_t(chainBegin++), std::move(before));
+      } else {
+        entry.calls.push_back(std::move(before));
+      }
       call.places[wish.input] = place;
+      call.passing[wish.input] = false;
       buffer.dims = wish.dims;
       buffer.offset = 0;
       buffer.external = false;
     }
     scratchBytes = std::max(scratchBytes, offset);
+    if (call.chain >= 0)
+      chainScratch = offset;
   }
 
   /// Equal kernels are one.
@@ -376,6 +475,9 @@ private:
   const MachineModel *machine; ///< null: operands are taken as they lie
   const unsigned jobs;
   int64_t scratchBytes = 0;
+  std::set<int> brokenChains;
+  size_t chainBegin = 0;    ///< among the calls of the entry
+  int64_t chainScratch = 0; ///< bytes of scratch that this chain has so far
   std::vector<Translated> translated; ///< in order
   Program program;
   std::map<std::string, int> number;

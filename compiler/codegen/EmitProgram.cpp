@@ -270,28 +270,117 @@ private:
       if (entry.arguments[i].role == EntryArgument::Role::Gradients && entry.arguments[i].isOutput)
         builder.CreateMemSet(function->getArg(first + i), builder.getInt8(0), program.parameterBytes, MaybeAlign());
     Value *error = int32(0);
-    for (const KernelCall &call : entry.calls) {
-      SmallVector<Value *> arguments = {instance, n};
-      for (const TensorPlace &place : call.places) {
-        Value *pointer = nullptr;
+    auto pointersOf = [&](const KernelCall &call) {
+      SmallVector<Value *> pointers;
+      for (const TensorPlace &place : call.places)
         switch (place.space) {
-        case TensorPlace::Space::Persistent: pointer = at(memory, place.offset); break;
-        case TensorPlace::Space::Arena: pointer = at(memory, program.persistentBytes + place.offset); break;
-        case TensorPlace::Space::Argument: pointer = at(function->getArg(first + place.index), place.offset); break;
+        case TensorPlace::Space::Persistent: pointers.push_back(at(memory, place.offset)); break;
+        case TensorPlace::Space::Arena: pointers.push_back(at(memory, program.persistentBytes + place.offset)); break;
+        case TensorPlace::Space::Argument:
+          pointers.push_back(at(function->getArg(first + place.index), place.offset));
+          break;
         case TensorPlace::Space::Scratch: llvm_unreachable("placed when the program is complete");
-        case TensorPlace::Space::Constant: pointer = at(constants[place.index], place.offset); break;
+        case TensorPlace::Space::Constant: pointers.push_back(at(constants[place.index], place.offset)); break;
         }
-        arguments.push_back(pointer);
+      return pointers;
+    };
+    for (size_t i = 0, next; i < entry.calls.size(); i = next) {
+      next = entry.chainEnd(i);
+      const ArrayRef<KernelCall> calls(&entry.calls[i], next - i);
+      Value *failed = nullptr;
+      if (calls.size() > 1) {
+        SmallVector<Value *> pointers;
+        for (const KernelCall &call : calls)
+          pointers.append(pointersOf(call));
+        failed = emitChain(calls, instance, n, pointers);
+      } else {
+        failed = emitCall(calls[0], instance, n, pointersOf(calls[0]));
       }
-      SmallVector<Type *> kernelTypes = {ptr, i64};
-      kernelTypes.append(call.places.size(), ptr);
-      auto kernel = module->getOrInsertFunction(program.kernels[call.kernel].name,
-                                                FunctionType::get(i32, kernelTypes, false));
-      error = builder.CreateOr(error, builder.CreateCall(kernel, arguments));
+      error = builder.CreateOr(error, failed);
     }
     emitRestoreMode(mode);
     auto end = module->getOrInsertFunction("fm_step_end", i32, ptr, i32, i32);
     builder.CreateRet(builder.CreateCall(end, {instance, int32(index), error}));
+  }
+
+  Value *emitCall(const KernelCall &call, Value *instance, Value *n, ArrayRef<Value *> pointers) {
+    SmallVector<Type *> types = {ptr, i64};
+    types.append(pointers.size(), ptr);
+    SmallVector<Value *> arguments = {instance, n};
+    arguments.append(pointers.begin(), pointers.end());
+    auto kernel = module->getOrInsertFunction(program.kernels[call.kernel].name, FunctionType::get(i32, types, false));
+    return builder.CreateCall(kernel, arguments);
+  }
+
+  /// Kernels that take turns: one parallel loop, each iteration of which runs all
+  /// of them for a few samples. Inside of it they run their own loops in order,
+  /// on an instance without threads. `pointers`: all calls' one after the other.
+  Value *emitChain(ArrayRef<KernelCall> calls, Value *instance, Value *n, ArrayRef<Value *> pointers) {
+    const int64_t most = program.samplesAtOnce, inTask = program.samplesInTask;
+    auto *type = ArrayType::get(i64, 1 + pointers.size()); // n, then the pointers
+    auto slot = [&](Value *closure, size_t k) { return builder.CreateConstInBoundsGEP2_64(type, closure, 0, k); };
+    Value *closure = entryAlloca(type);
+    builder.CreateStore(n, slot(closure, 0));
+    for (size_t k = 0; k < pointers.size(); ++k)
+      builder.CreateStore(pointers[k], slot(closure, 1 + k));
+    auto *task = Function::Create(FunctionType::get(i32, {ptr, i32, ptr}, false), GlobalValue::InternalLinkage,
+                                  program.name + "_chain", *module);
+    {
+      IRBuilder<>::InsertPointGuard guard(builder);
+      builder.SetInsertPoint(BasicBlock::Create(context, "entry", task));
+      BasicBlock *entry = builder.GetInsertBlock();
+      auto *loop = BasicBlock::Create(context, "samples", task);
+      auto *done = BasicBlock::Create(context, "done", task);
+      Value *held = task->getArg(2);
+      Value *first = builder.CreateMul(builder.CreateSExt(task->getArg(1), i64), int64(inTask));
+      Value *end = builder.CreateBinaryIntrinsic(Intrinsic::smin, builder.CreateLoad(i64, slot(held, 0)),
+                                                 builder.CreateAdd(first, int64(inTask)));
+      builder.CreateBr(loop);
+      builder.SetInsertPoint(loop);
+      PHINode *begin = builder.CreatePHI(i64, 2), *before = builder.CreatePHI(i32, 2);
+      begin->addIncoming(first, entry);
+      before->addIncoming(int32(0), entry);
+      Value *count = builder.CreateBinaryIntrinsic(Intrinsic::smin, builder.CreateSub(end, begin), int64(most));
+      Value *failed = before;
+      size_t k = 0;
+      for (const KernelCall &call : calls) {
+        SmallVector<Value *> own;
+        for (auto [pitch, passing] : zip(call.samplePitches, call.passing)) {
+          Value *base = builder.CreateLoad(ptr, slot(held, 1 + k++));
+          own.push_back(pitch ? builder.CreateGEP(builder.getInt8Ty(), base,
+                                                  builder.CreateMul(passing ? first : begin, int64(pitch)))
+                              : base);
+        }
+        failed = builder.CreateOr(failed, emitCall(call, withoutThreads(), count, own));
+      }
+      Value *next = builder.CreateAdd(begin, int64(most));
+      begin->addIncoming(next, builder.GetInsertBlock());
+      before->addIncoming(failed, builder.GetInsertBlock());
+      builder.CreateCondBr(builder.CreateICmpSLT(next, end), loop, done);
+      builder.SetInsertPoint(done);
+      builder.CreateRet(failed);
+    }
+    auto run = module->getOrInsertFunction("fm_parallel_for", i32, ptr, ptr, i32, i32, ptr);
+    Value *tasks = builder.CreateSDiv(builder.CreateAdd(n, int64(inTask - 1)), int64(inTask));
+    return builder.CreateCall(run, {instance, task, int32(0), builder.CreateTrunc(tasks, i32), closure});
+  }
+
+  /// An instance that runs parallel loops in order.
+  Constant *withoutThreads() {
+    auto *type = ArrayType::get(builder.getInt8Ty(), sizeof(fm_instance));
+    if (!serial) {
+      serial = new GlobalVariable(*module, type, /*isConstant=*/true, GlobalValue::InternalLinkage,
+                                  ConstantAggregateZero::get(type), program.name + "_serial");
+      serial->setAlignment(Align(alignof(fm_instance)));
+    }
+    return serial;
+  }
+
+  AllocaInst *entryAlloca(Type *type) {
+    IRBuilder<>::InsertPointGuard guard(builder);
+    BasicBlock &entry = builder.GetInsertBlock()->getParent()->getEntryBlock();
+    builder.SetInsertPoint(&entry, entry.begin());
+    return builder.CreateAlloca(type);
   }
 
   /// A function that calls one of `count` functions with arguments from an array.
@@ -341,6 +430,7 @@ private:
   Type *f64;
   PointerType *ptr;
   GlobalVariable *model = nullptr;
+  GlobalVariable *serial = nullptr;
   SmallVector<Constant *> constants;
 };
 

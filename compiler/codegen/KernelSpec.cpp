@@ -383,6 +383,8 @@ public:
 
   std::string run() {
     text = "kernel " + spec.name + " {\n";
+    if (spec.samplesAtOnce > 0)
+      text += "  samples at once " + std::to_string(spec.samplesAtOnce) + "\n";
     for (const Buffer &buffer : spec.inputs)
       text += "  input  " + describe(buffer) + "\n";
     for (const Stage &s : spec.stages)

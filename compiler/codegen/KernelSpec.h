@@ -165,6 +165,9 @@ struct Output {
 
 struct KernelSpec {
   std::string name;            ///< symbol; a C identifier
+  /// > 0: it is called for at most so many samples, time and again, from inside
+  /// of a task; with more it is right, but not made for them.
+  int64_t samplesAtOnce = 0;
   std::vector<Buffer> inputs;
   std::vector<Stage> stages;   ///< producers before consumers
   std::vector<Output> outputs; ///< each stage result at most once

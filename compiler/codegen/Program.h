@@ -64,6 +64,21 @@ struct KernelCall {
   std::vector<TensorPlace> places; ///< inputs, then outputs, as the kernel's pointers
   /// What the user wrote: "model.fm:7:15", for reports.
   std::string location;
+  /// Calls of one number, one behind the other, may take turns sample by sample;
+  /// -1: this one may not.
+  int chain = -1;
+  /// Per place, in a chain: bytes from one sample to the next, 0 for what samples
+  /// share.
+  std::vector<int64_t> samplePitches;
+  /// Per place: it is written and read within one chain only, so that samples of
+  /// one task may follow each other in the same memory.
+  std::vector<bool> passing;
+  /// Its pointers for samples from `first` on, in a task that began with `begin`.
+  std::vector<void *> atSample(int64_t first, int64_t begin, std::vector<void *> pointers) const {
+    for (size_t i = 0; i < samplePitches.size(); ++i)
+      pointers[i] = static_cast<char *>(pointers[i]) + (passing[i] ? begin : first) * samplePitches[i];
+    return pointers;
+  }
 };
 
 struct Entry {
@@ -74,6 +89,13 @@ struct Entry {
   double flops = 0;           ///< of its contractions, for a full batch: the textbook's
   std::vector<EntryArgument> arguments;
   std::vector<KernelCall> calls;
+  /// The end of the chain that begins with call `first`; a call alone is one, too.
+  size_t chainEnd(size_t first) const {
+    size_t end = first + 1;
+    while (calls[first].chain >= 0 && end < calls.size() && calls[end].chain == calls[first].chain)
+      ++end;
+    return end;
+  }
 };
 
 struct ConstantData {
@@ -84,6 +106,8 @@ struct Program {
   std::string name;   ///< of the model
   std::string source; ///< file it was read from, for comments
   int64_t batch = 1;
+  // Of chains: so many samples a call has at most, and a task, a multiple of it.
+  int64_t samplesAtOnce = 1, samplesInTask = 1;
   std::vector<PersistentTensor> tensors; ///< by offset
   int64_t persistentBytes = 0;
   int64_t parameterBytes = 0; ///< the trained parameters' part, from offset 0

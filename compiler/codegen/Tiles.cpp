@@ -69,7 +69,9 @@ NestLimits TileChooser::limits() {
 void TileChooser::analyse() {
   for (size_t l = 0; l < loops; ++l)
     extents.push_back(nest.stage >= 0 ? nest.region[l]
-                                      : nest.loops[l].extent.size);
+                      : nest.loops[l].extent.isSamples && spec.samplesAtOnce > 0
+                          ? spec.samplesAtOnce
+                          : nest.loops[l].extent.size);
   writeStrides();
   auto loads = [&](int reduction) {
     return accessesOf(spec, group, nest, reduction);

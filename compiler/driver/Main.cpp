@@ -42,6 +42,8 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
                             "Tensors lie densely, and nobody copies operands");
   command.add_flag_callback("--no-winograd", [&options] { options.winograd = false; },
                             "3x3 convolutions by their plain loops");
+  command.add_flag_callback("--no-chains", [&options] { options.chains = false; },
+                            "Each kernel runs for all samples before the next one");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
   command.add_flag_callback("--no-tune", [&options] { options.tune = false; },
                             "Take nothing from the tuned file beside the model");

@@ -114,6 +114,8 @@ static const Stage kStages[] = {
      [](ModuleOp) { return success(); }},
     {"plan", "fm-stage-plan", "places in memory",
      [](OpPassManager &manager, const CompilerOptions &options) {
+       if (options.chains && options.layout && options.fuse && options.backend != "reference")
+         onFunctions(manager, passes::createFmChainSamples());
        passes::FmPlanMemoryOptions plan;
        plan.slots = options.layout && options.backend != "reference";
        manager.addPass(passes::createFmPlanMemory(plan));

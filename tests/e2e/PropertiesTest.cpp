@@ -129,6 +129,48 @@ void PerVariant::expectMeans(const char *text) {
   }
 }
 
+// Enough samples for chains of kernels whose tasks have several calls, the last
+// of them with fewer samples.
+TEST(Chains, SamplesAreWhatTheyAreAlone) {
+  const size_t batch = 67, pixels = 10 * 12 * 32;
+  std::string text = kConvolved;
+  text.replace(text.find("batch = 3"), 9, "batch = 67");
+  Network network(compile(text));
+  ASSERT_GE(network.program().samplesInTask,
+            2 * network.program().samplesAtOnce);
+  const Numbers images = someNumbers(batch * pixels, 1);
+  const Numbers labels = someIndices(batch, 4, 2);
+  std::vector<Numbers> probs(batch), imageGradients(batch), kernels(batch);
+  for (size_t i = 0; i < batch; ++i) {
+    network.set("image", slice(images, i, batch));
+    network.set("label", slice(labels, i, batch));
+    network.call("forward", 1);
+    probs[i] = network.get("probs");
+    network.call("gradients", 1);
+    imageGradients[i] = network.get("image_gradient");
+    kernels[i] = network.gradient("conv2d_1.kernel");
+  }
+  network.set("image", images);
+  network.set("label", labels);
+  for (size_t n : {size_t(67), size_t(34), size_t(5)}) {
+    SCOPED_TRACE("n = " + std::to_string(n));
+    Numbers expectedProbs, expectedImages, mean(kernels[0].size());
+    for (size_t i = 0; i < n; ++i) {
+      expectedProbs.insert(expectedProbs.end(), probs[i].begin(),
+                           probs[i].end());
+      for (double number : imageGradients[i])
+        expectedImages.push_back(number / double(n));
+      for (size_t k = 0; k < mean.size(); ++k)
+        mean[k] += kernels[i][k] / double(n);
+    }
+    network.call("forward", int64_t(n));
+    EXPECT_NUMBERS(network.get("probs"), expectedProbs, 2e-6);
+    network.call("gradients", int64_t(n));
+    EXPECT_NUMBERS(network.get("image_gradient"), expectedImages, 2e-6);
+    EXPECT_NUMBERS(network.gradient("conv2d_1.kernel"), mean, 2e-6);
+  }
+}
+
 // Buffers between pages without access, on either side: whoever reads or writes
 // outside ends this program.
 TEST_P(PerVariant, BuffersOfExactlyTheAnnouncedSizes) {
@@ -360,7 +402,8 @@ INSTANTIATE_TEST_SUITE_P(
     Properties, PerVariant,
     testing::Values(Variant{}, Variant{.widen = true}, Variant{.fuse = false},
                     Variant{.layout = false}, Variant{.exact = true},
-                    Variant{.winograd = false}, Variant{.backend = "reference"}),
+                    Variant{.winograd = false}, Variant{.chains = false},
+                    Variant{.backend = "reference"}),
     [](const auto &info) { return info.param.name(); });
 
 //===----------------------------------------------------------------------===//

@@ -32,6 +32,7 @@ struct Variant {
   bool layout = true;
   bool exact = false;
   bool winograd = true;
+  bool chains = true;
   bool asserts = false;
   std::string tuneFile = {};
 

@@ -1,0 +1,41 @@
+//===- Chains.h - Kernels that run sample by sample -------------------------------===//
+#ifndef FM_COMPILER_IR_CHAINS_H
+#define FM_COMPILER_IR_CHAINS_H
+
+#include "compiler/ir/Dialect.h"
+#include "compiler/ir/Parts.h"
+#include "compiler/ir/Views.h"
+
+namespace fm {
+
+/// On kernels that stand one behind the other: the number of their chain. All of
+/// them may run for some samples, in order, before they run for the next ones.
+inline constexpr llvm::StringLiteral kChain = "fm.chain";
+
+/// Or -1.
+inline int64_t chainOf(ir::KernelOp kernel) {
+  auto chain = kernel->getAttrOfType<mlir::IntegerAttr>(kChain);
+  return chain ? chain.getInt() : -1;
+}
+
+/// Whether a value and its views are read by kernels of one chain only.
+inline bool isReadInChain(mlir::Value value, int64_t chain) {
+  return llvm::all_of(value.getUsers(), [&](mlir::Operation *user) {
+    if (isView(user))
+      return isReadInChain(user->getResult(0), chain);
+    auto kernel = llvm::dyn_cast<ir::KernelOp>(user);
+    return kernel && chainOf(kernel) == chain && !kernel->hasAttr(kHoldsInputs);
+  });
+}
+
+/// Whether a value, or what it is a view of, is written and read within one chain
+/// only: samples that follow each other may then take the same memory.
+inline bool passesInChain(mlir::Value value) {
+  value = viewRoot(value);
+  auto kernel = value.getDefiningOp<ir::KernelOp>();
+  return kernel && chainOf(kernel) >= 0 && isReadInChain(value, chainOf(kernel));
+}
+
+} // namespace fm
+
+#endif // FM_COMPILER_IR_CHAINS_H
