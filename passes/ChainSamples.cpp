@@ -91,16 +91,22 @@ bool isBySample(linalg::GenericOp op) {
   return apart;
 }
 
-/// How often one sample's part of a contraction uses each element of an operand
-/// that samples share.
-int64_t usesOfShared(linalg::GenericOp op) {
-  int64_t points = 1, uses = kLeastUses;
+/// Iterations of an op for one sample.
+int64_t samplePoints(linalg::GenericOp op) {
+  int64_t points = 1;
   for (int64_t range : cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges())
     points *= ShapedType::isDynamic(range) ? 1 : range;
+  return points;
+}
+
+/// How often one sample's part of a contraction uses each element of an operand
+/// that samples share, up to what is enough.
+int64_t usesOfShared(linalg::GenericOp op) {
+  int64_t uses = kLeastUses;
   for (Value input : op.getInputs()) {
     auto type = cast<RankedTensorType>(input.getType());
     if (type.hasStaticShape())
-      uses = std::min(uses, points / std::max<int64_t>(1, type.getNumElements()));
+      uses = std::min(uses, samplePoints(op) / std::max<int64_t>(1, type.getNumElements()));
   }
   return uses;
 }
@@ -118,12 +124,8 @@ int64_t sampleBytes(Type type) {
 double sampleFlops(ir::KernelOp kernel) {
   double flops = 0;
   for (auto generic : kernel.getBody().front().getOps<linalg::GenericOp>())
-    if (isContraction(generic)) {
-      double points = 1;
-      for (int64_t range : cast<linalg::LinalgOp>(generic.getOperation()).getStaticLoopRanges())
-        points *= ShapedType::isDynamic(range) ? 1 : double(range);
-      flops += 2 * points;
-    }
+    if (isContraction(generic))
+      flops += 2 * double(samplePoints(generic));
   return flops;
 }
 
@@ -194,9 +196,6 @@ public:
   std::vector<std::vector<int>> runs() {
     std::vector<std::vector<int>> result;
     std::vector<bool> done(kernels.size(), false);
-    const auto isReady = [&](int k) {
-      return llvm::all_of(before[k], [&](int b) { return done[b]; });
-    };
     for (;;) {
       // What needs nothing of this chain, and is needed to go on with it, runs first.
       std::vector<bool> free(kernels.size(), false), chained(kernels.size(), false);
@@ -229,15 +228,13 @@ public:
       result.push_back(chain);
       for (int k : chain)
         done[k] = true;
-      // Behind it, what stood before the next link, in that order.
-      for (bool some = true; some;) {
-        some = false;
-        for (int k = 0; k < int(kernels.size()) && !some; ++k)
-          if (!done[k] && !links[k] && isReady(k) && k < firstLink(done)) {
-            result.push_back({k});
-            done[k] = some = true;
-          }
-      }
+      // Behind it, what stood before the next link, in that order, in which what a
+      // kernel needs stands before it.
+      for (int k = 0; k < int(kernels.size()) && (done[k] || !links[k]); ++k)
+        if (!done[k] && llvm::all_of(before[k], [&](int b) { return done[b]; })) {
+          result.push_back({k});
+          done[k] = true;
+        }
     }
     for (int k = 0; k < int(kernels.size()); ++k)
       if (!done[k])
@@ -296,14 +293,6 @@ public:
   }
 
 private:
-  /// The first link that is still to come.
-  int firstLink(const std::vector<bool> &done) const {
-    for (int k = 0; k < int(kernels.size()); ++k)
-      if (!done[k] && links[k])
-        return k;
-    return int(kernels.size());
-  }
-
   /// What is free and needed for k, producers first.
   void collect(int k, const std::vector<bool> &free, std::set<int> &seen, std::vector<int> &needed) {
     for (int b : before[k])

@@ -39,8 +39,8 @@ inline const char *const kPerSample = R"(model per_sample(batch = 5) {
 }
 )";
 
-/// Large enough for Winograd's transforms and for parallel loops.
-inline const char *const kConvolved = R"(model convolved(batch = 3) {
+/// Large enough for Winograd's transforms, for parallel loops and for chains.
+inline const char *const kConvolved = R"(model convolved(batch = 9) {
   input image : f32[batch, 10, 12, 32] with gradient
   target label : i32[batch]
   x = conv2d(image, 32, kernel = 3, padding = same) |> relu
