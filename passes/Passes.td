@@ -170,12 +170,23 @@ def FmChainSamples : Pass<"fm-chain-samples", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmDeriveWeights : Pass<"fm-derive-weights", "::mlir::ModuleOp"> {
+  let summary = "Marks what is made from parameters alone";
+  let description = [{
+    Before: kernels. After: arguments of an entry that nothing it does changes have
+    `fm.steady`: parameters and running statistics in entries that infer, and in
+    others those that no entry writes. Kernels that read nothing but those, or each other's results, have
+    `fm.derived`: they run when a source has changed, not in each call.
+  }];
+  let statistics = [Statistic<"numDerived", "derived", "Kernels marked">];
+}
+
 def FmPlanMemory : Pass<"fm-plan-memory", "::mlir::ModuleOp"> {
   let summary = "A place for every tensor that a kernel writes";
   let description = [{
     Before: kernels in order. After: each kernel has `fm.offsets`, a byte offset
     in the arena a result, or -1 where the result goes to an argument or a
-    persistent tensor; the function has `fm.arena_bytes`. Two tensors share
+    persistent tensor, or is derived; the function has `fm.arena_bytes`. Two tensors share
     memory only if the live range of one ends before that of the other begins.
 
     With `slots`, results of samples have `fm.sample_pitches` beside it: how many

@@ -12,6 +12,7 @@
 
 #include "compiler/ir/Bindings.h"
 #include "compiler/ir/Chains.h"
+#include "compiler/ir/Derived.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Parts.h"
 #include "compiler/ir/Views.h"
@@ -62,6 +63,8 @@ public:
     }
     for (ir::KernelOp kernel : kernels)
       for (OpResult result : kernel->getResults()) {
+        if (kernel->hasAttr(kDerived))
+          continue; // it is kept between calls
         PlannedBlock block;
         block.first = block.last = step[kernel];
         if (!lastUse(result, step, block.last))

@@ -290,6 +290,7 @@ fm_status fm_init(fm_instance *instance, uint64_t seed) {
           instance, FM_ERROR_INTERNAL,
           "init: '%s': %s; compile with the fmc this runtime came with",
           fmrt_name(&shown, model->tensors[i].name), problem);
+  instance->derived = 0;
   for (i = 0; i < model->tensor_count; ++i)
     initTensor(&model->tensors[i], instance->memory + model->tensors[i].offset,
                seed);

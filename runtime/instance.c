@@ -308,6 +308,7 @@ fm_status fm_set_tensor(fm_instance *instance, const char *name,
     return FM_ERROR_ARGUMENT;
   fmrt_scatter(tensor, instance->memory + tensor->offset,
                (const unsigned char *)data);
+  instance->derived = 0;
   return FM_OK;
 }
 

@@ -163,6 +163,8 @@ fm_status fm_load(fm_instance *instance, const char *path) {
            fmrt_tail(&shown, path, strlen(path)));
   if ((status = openFile(&file, path)) == FM_OK)
     status = readFile(&file, &dataBytes);
+  if (status == FM_OK)
+    instance->derived = 0;
   for (i = 0; status == FM_OK && i < instance->model->tensor_count; ++i)
     fmrt_scatter(&instance->model->tensors[i],
                  instance->memory + instance->model->tensors[i].offset,

@@ -149,6 +149,7 @@ fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error) {
         instance, FM_ERROR_INTERNAL,
         "entry point %d of %d; the object and its header do not fit",
         (int)entry, (int)model->entry_count);
+  instance->derived &= ~model->entries[entry].outdates;
   if (error)
     return fmrt_fail(
         instance, FM_ERROR_INTERNAL,

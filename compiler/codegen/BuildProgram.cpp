@@ -6,6 +6,7 @@
 #include "compiler/codegen/SeparateParts.h"
 #include "compiler/ir/Bindings.h"
 #include "compiler/ir/Chains.h"
+#include "compiler/ir/Derived.h"
 #include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Views.h"
@@ -53,6 +54,9 @@ public:
       if (failed(addEntry(function)))
         return failure();
     addCalls();
+    for (auto [e, entry] : llvm::enumerate(program.entries))
+      for (auto [g, writers] : llvm::enumerate(writersOf))
+        entry.outdates |= writers >> e & 1 ? 1u << g : 0;
     // Vector loads may run over the end of the last tensor.
     program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
     // Behind it, copies of operands: each is read by the very next kernel only.
@@ -250,6 +254,7 @@ private:
         break;
       default:
         places[root] = {TensorPlace::Space::Persistent, 0, program.tensors[number[binding.getName().str()]].offset};
+        writers[places[root].offset] |= 1u << program.entries.size();
       }
     }
     if (!hasGradients)
@@ -289,6 +294,8 @@ private:
     KernelSpec spec;
     KernelCall call;
     unsigned entry = 0;
+    bool derived = false;
+    std::vector<bool> steady; ///< per place
   };
 
   LogicalResult translateCall(ir::KernelOp kernel, Entry &entry) {
@@ -297,12 +304,14 @@ private:
       return failure();
     KernelCall call;
     auto offsets = kernel->getAttrOfType<DenseI64ArrayAttr>("fm.offsets");
+    std::vector<bool> steady;
     auto addPlace = [&](Value value, Buffer &buffer) {
       const TensorPlace place = places.lookup(value);
       buffer.external = place.space == TensorPlace::Space::Argument &&
                         entry.arguments[place.index].role != EntryArgument::Role::Gradients;
       call.places.push_back(place);
       call.passing.push_back(passesInChain(value));
+      steady.push_back(isSteady(value));
     };
     std::vector<unsigned> given(spec->inputs.size());
     std::iota(given.begin(), given.end(), 0u);
@@ -310,8 +319,11 @@ private:
       given = separateParts(*spec);
     for (auto [number, buffer] : llvm::zip(given, spec->inputs))
       addPlace(kernel.getInputs()[number], buffer);
+    const bool derived = kernel->hasAttr(kDerived);
     for (OpResult result : kernel.getResults())
-      if (int64_t offset = offsets[result.getResultNumber()]; offset >= 0)
+      if (derived)
+        places[result] = {TensorPlace::Space::Derived, newDerived++, 0};
+      else if (int64_t offset = offsets[result.getResultNumber()]; offset >= 0)
         places[result] = {TensorPlace::Space::Arena, 0, offset};
     if (spec->outputs.empty())
       return success(); // what it joins was written side by side
@@ -322,7 +334,8 @@ private:
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
     call.chain = int(chainOf(kernel));
-    translated.push_back({kernel, std::move(*spec), std::move(call), unsigned(program.entries.size())});
+    translated.push_back(
+        {kernel, std::move(*spec), std::move(call), unsigned(program.entries.size()), derived, std::move(steady)});
     return success();
   }
 
@@ -348,8 +361,19 @@ private:
         chainBegin = entry.calls.size();
         chainScratch = 0;
       }
-      copyOperands(each.op, wishes[wishOf[i]], each.spec, each.call, entry);
+      for (TensorPlace &place : llvm::MutableArrayRef(each.call.places).take_front(each.spec.inputs.size()))
+        if (place.space == TensorPlace::Space::Derived)
+          place = derivedPlaces.at(place.index);
+      copyOperands(each, wishes[wishOf[i]], entry);
       each.call.kernel = numberOf(each.spec, each.op);
+      if (each.derived) {
+        const size_t inputs = each.spec.inputs.size();
+        auto made = derive(each.call, each.spec);
+        for (auto [provisional, place] : llvm::zip(llvm::drop_begin(each.call.places, inputs), made))
+          derivedPlaces[provisional.index] = place;
+        continue;
+      }
+      entry.needs |= groupsOf(each.call);
       joinChain(each.spec, each.call);
       entry.calls.push_back(std::move(each.call));
     }
@@ -357,6 +381,55 @@ private:
       for (KernelCall &call : entry.calls)
         if (brokenChains.count(call.chain))
           call.passing.assign(call.passing.size(), false);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // What is kept between calls
+  //===--------------------------------------------------------------------===//
+
+  /// Makes a call a derivation, or finds the one that does the same; returns the
+  /// places of its results.
+  std::vector<TensorPlace> derive(const KernelCall &call, const KernelSpec &spec) {
+    std::vector<int64_t> key = {int64_t(call.kernel)};
+    uint32_t writing = 0;
+    const llvm::ArrayRef<TensorPlace> inputs = llvm::ArrayRef(call.places).take_front(spec.inputs.size());
+    for (const TensorPlace &place : inputs) {
+      key.insert(key.end(), {int64_t(place.space), int64_t(place.index), place.offset});
+      if (place.space == TensorPlace::Space::Persistent)
+        writing |= writers.lookup(place.offset);
+      else if (place.space == TensorPlace::Space::Derived)
+        writing |= writersOf[groupAt.at(place.offset)];
+    }
+    auto [it, isNew] = derivationOf.try_emplace(key, program.derivations.size());
+    if (isNew) {
+      auto group = llvm::find(writersOf, writing);
+      const unsigned number = unsigned(group - writersOf.begin());
+      if (group == writersOf.end())
+        writersOf.push_back(writing);
+      Derivation made{call, number};
+      made.call.chain = -1;
+      made.call.samplePitches.clear();
+      for (auto [place, output] : llvm::zip(llvm::drop_begin(made.call.places, inputs.size()), spec.outputs)) {
+        place = {TensorPlace::Space::Derived, 0, program.derivedBytes};
+        groupAt[place.offset] = number;
+        program.derivedBytes = roundUp(program.derivedBytes + bytesOf(output.buffer), 64);
+      }
+      program.derivations.push_back(std::move(made));
+    }
+    const KernelCall &made = program.derivations[it->second].call;
+    return {made.places.begin() + int64_t(inputs.size()), made.places.end()};
+  }
+
+  /// The groups of what a call reads, and of what that is made from.
+  uint32_t groupsOf(const KernelCall &call) const {
+    uint32_t groups = 0;
+    for (const TensorPlace &place : call.places)
+      if (place.space == TensorPlace::Space::Derived) {
+        const uint32_t writing = writersOf[groupAt.at(place.offset)];
+        for (auto [g, other] : llvm::enumerate(writersOf)) // sources of sources have fewer writers
+          groups |= (other & ~writing) == 0 ? 1u << g : 0;
+      }
+    return groups;
   }
 
   /// How many samples a chain's calls take at once, and how many follow each other
@@ -427,13 +500,27 @@ private:
   }
 
   /// Operands that the kernel wants in another order are copied before it runs.
-  void copyOperands(ir::KernelOp kernel, const std::vector<LayoutWish> &wishes, KernelSpec &spec, KernelCall &call,
-                    Entry &entry) {
+  void copyOperands(Translated &each, const std::vector<LayoutWish> &wishes, Entry &entry) {
+    ir::KernelOp kernel = each.op;
+    KernelSpec &spec = each.spec;
+    KernelCall &call = each.call;
     // In a chain others' copies are still in use.
     int64_t offset = chainScratch;
     for (const LayoutWish &wish : wishes) {
       KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
       Buffer &buffer = spec.inputs[wish.input];
+      auto take = [&](TensorPlace place) {
+        call.places[wish.input] = place;
+        call.passing[wish.input] = false;
+        buffer.dims = wish.dims;
+        buffer.offset = 0;
+        buffer.external = false;
+      };
+      if (each.steady[wish.input]) {
+        KernelCall once{numberOf(copy, kernel), {call.places[wish.input], {}}, call.location, -1, {}, {false, false}};
+        take(derive(once, copy).front());
+        continue;
+      }
       TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
       offset += bytesOf(copy.outputs[0].buffer);
       KernelCall before{numberOf(copy, kernel), {call.places[wish.input], place}, call.location, call.chain, {},
@@ -446,11 +533,7 @@ private:
       } else {
         entry.calls.push_back(std::move(before));
       }
-      call.places[wish.input] = place;
-      call.passing[wish.input] = false;
-      buffer.dims = wish.dims;
-      buffer.offset = 0;
-      buffer.external = false;
+      take(place);
     }
     scratchBytes = std::max(scratchBytes, offset);
     if (call.chain >= 0)
@@ -476,6 +559,13 @@ private:
   const unsigned jobs;
   int64_t scratchBytes = 0;
   std::set<int> brokenChains;
+  /// By offset of a persistent tensor: the entries that write it, a bit each.
+  DenseMap<int64_t, uint32_t> writers;
+  std::vector<uint32_t> writersOf;                   ///< of each group's sources, together
+  std::map<int64_t, unsigned> groupAt;               ///< by offset of a derived tensor
+  std::map<std::vector<int64_t>, size_t> derivationOf; ///< by kernel and what it reads
+  unsigned newDerived = 0;
+  std::map<unsigned, TensorPlace> derivedPlaces;     ///< by a number for each result in the IR
   size_t chainBegin = 0;    ///< among the calls of the entry
   int64_t chainScratch = 0; ///< bytes of scratch that this chain has so far
   std::vector<Translated> translated; ///< in order

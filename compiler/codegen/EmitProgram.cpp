@@ -148,7 +148,7 @@ private:
                                        int64(a.indexBound)}));
       }
       rows.push_back(structure({text(entry.name), int32(int64_t(entry.arguments.size())),
-                                int32(entry.advancesStep), int32(entry.advancesDraws), int32(0),
+                                int32(entry.advancesStep), int32(entry.advancesDraws), int32(entry.outdates),
                                 array(arguments, "arguments")}));
     }
     return array(rows, "entries");
@@ -157,7 +157,7 @@ private:
   void emitTables() {
     Constant *table = structure(
         {int32(FM_ABI_VERSION), int32(program.batch), text(program.name), int64(int64_t(program.fingerprint)),
-         int64(program.persistentBytes + program.arenaBytes), int64(program.persistentBytes),
+         int64(program.memoryBytes()), int64(program.persistentBytes),
          int64(program.parameterBytes), int32(int64_t(program.tensors.size())),
          int32(int64_t(program.entries.size())), tensorTable(), entryTable(), int32(program.learningRate),
          int32(program.step), int32(program.seed), int32(program.draws)});
@@ -259,30 +259,15 @@ private:
     // builds with asserts, and straight-line code is cheaper.
     builder.SetInsertPoint(run);
     emitFlushDenormals(mode);
-    Value *memory = builder.CreateLoad(
-        ptr, builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), instance, offsetof(fm_instance, memory)));
-    auto at = [&](Value *base, int64_t offset) {
-      return builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), base, offset);
-    };
+    Value *error = entry.needs ? emitDerivation(instance, entry.needs) : int32(0);
+    Value *memory = emitMemory(instance);
     // Kernels write elements only; what lies between is zero, so that sums over a
     // whole buffer of gradients mean something.
     for (size_t i = 0; i < entry.arguments.size(); ++i)
       if (entry.arguments[i].role == EntryArgument::Role::Gradients && entry.arguments[i].isOutput)
         builder.CreateMemSet(function->getArg(first + i), builder.getInt8(0), program.parameterBytes, MaybeAlign());
-    Value *error = int32(0);
     auto pointersOf = [&](const KernelCall &call) {
-      SmallVector<Value *> pointers;
-      for (const TensorPlace &place : call.places)
-        switch (place.space) {
-        case TensorPlace::Space::Persistent: pointers.push_back(at(memory, place.offset)); break;
-        case TensorPlace::Space::Arena: pointers.push_back(at(memory, program.persistentBytes + place.offset)); break;
-        case TensorPlace::Space::Argument:
-          pointers.push_back(at(function->getArg(first + place.index), place.offset));
-          break;
-        case TensorPlace::Space::Scratch: llvm_unreachable("placed when the program is complete");
-        case TensorPlace::Space::Constant: pointers.push_back(at(constants[place.index], place.offset)); break;
-        }
-      return pointers;
+      return emitPointers(call, memory, [&](unsigned index) { return function->getArg(first + index); });
     };
     for (size_t i = 0, next; i < entry.calls.size(); i = next) {
       next = entry.chainEnd(i);
@@ -301,6 +286,90 @@ private:
     emitRestoreMode(mode);
     auto end = module->getOrInsertFunction("fm_step_end", i32, ptr, i32, i32);
     builder.CreateRet(builder.CreateCall(end, {instance, int32(index), error}));
+  }
+
+  Value *field(Value *instance, size_t offset) {
+    return builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), instance, offset);
+  }
+  Value *emitMemory(Value *instance) {
+    return builder.CreateLoad(ptr, field(instance, offsetof(fm_instance, memory)));
+  }
+
+  SmallVector<Value *> emitPointers(const KernelCall &call, Value *memory, function_ref<Value *(unsigned)> argument) {
+    auto at = [&](Value *base, int64_t offset) {
+      return builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), base, offset);
+    };
+    SmallVector<Value *> pointers;
+    for (const TensorPlace &place : call.places)
+      switch (place.space) {
+      case TensorPlace::Space::Persistent: pointers.push_back(at(memory, place.offset)); break;
+      case TensorPlace::Space::Derived: pointers.push_back(at(memory, program.persistentBytes + place.offset)); break;
+      case TensorPlace::Space::Arena: pointers.push_back(at(memory, program.arenaBegin() + place.offset)); break;
+      case TensorPlace::Space::Argument: pointers.push_back(at(argument(place.index), place.offset)); break;
+      case TensorPlace::Space::Scratch: llvm_unreachable("placed when the program is complete");
+      case TensorPlace::Space::Constant: pointers.push_back(at(constants[place.index], place.offset)); break;
+      }
+    return pointers;
+  }
+
+  /// Brings those groups of derived tensors up to date that are not. Returns an
+  /// error, or 0; goes on in another block.
+  Value *emitDerivation(Value *instance, uint32_t groups) {
+    Value *fresh = builder.CreateLoad(i32, field(instance, offsetof(fm_instance, derived)));
+    Value *stale = builder.CreateAnd(builder.CreateNot(fresh), int32(groups));
+    Function *function = builder.GetInsertBlock()->getParent();
+    BasicBlock *before = builder.GetInsertBlock();
+    auto *make = BasicBlock::Create(context, "derive", function);
+    auto *ready = BasicBlock::Create(context, "ready", function);
+    builder.CreateCondBr(builder.CreateICmpEQ(stale, int32(0)), ready, make);
+    builder.SetInsertPoint(make);
+    Value *failed = builder.CreateCall(derivingFunction(), {instance, stale});
+    builder.CreateBr(ready);
+    builder.SetInsertPoint(ready);
+    PHINode *error = builder.CreatePHI(i32, 2);
+    error->addIncoming(int32(0), before);
+    error->addIncoming(failed, make);
+    return error;
+  }
+
+  /// `i32 derive(ptr instance, i32 groups)`: runs the derivations of some groups and
+  /// notes in the instance that they are up to date.
+  Function *derivingFunction() {
+    if (deriving)
+      return deriving;
+    IRBuilder<>::InsertPointGuard guard(builder);
+    deriving = Function::Create(FunctionType::get(i32, {ptr, i32}, false), GlobalValue::InternalLinkage,
+                                program.name + "_derive", *module);
+    deriving->addFnAttr(Attribute::NoUnwind);
+    deriving->addFnAttr(Attribute::NoInline);
+    builder.SetInsertPoint(BasicBlock::Create(context, "entry", deriving));
+    Value *instance = deriving->getArg(0), *groups = deriving->getArg(1);
+    Value *memory = emitMemory(instance);
+    Value *error = int32(0);
+    for (const Derivation &derivation : program.derivations) {
+      BasicBlock *before = builder.GetInsertBlock();
+      auto *run = BasicBlock::Create(context, "run", deriving);
+      auto *after = BasicBlock::Create(context, "after", deriving);
+      Value *bit = builder.CreateAnd(groups, int32(int64_t(1) << derivation.group));
+      builder.CreateCondBr(builder.CreateICmpEQ(bit, int32(0)), after, run);
+      builder.SetInsertPoint(run);
+      auto pointers = emitPointers(derivation.call, memory, [](unsigned) -> Value * {
+        llvm_unreachable("an argument is no source");
+      });
+      Value *failed = builder.CreateOr(error, emitCall(derivation.call, instance, int64(1), pointers));
+      builder.CreateBr(after);
+      builder.SetInsertPoint(after);
+      PHINode *either = builder.CreatePHI(i32, 2);
+      either->addIncoming(error, before);
+      either->addIncoming(failed, run);
+      error = either;
+    }
+    Value *place = field(instance, offsetof(fm_instance, derived));
+    Value *fresh = builder.CreateOr(builder.CreateLoad(i32, place), groups);
+    builder.CreateStore(builder.CreateSelect(builder.CreateICmpEQ(error, int32(0)), fresh,
+                                             builder.CreateLoad(i32, place)), place);
+    builder.CreateRet(error);
+    return deriving;
   }
 
   Value *emitCall(const KernelCall &call, Value *instance, Value *n, ArrayRef<Value *> pointers) {
@@ -431,6 +500,7 @@ private:
   PointerType *ptr;
   GlobalVariable *model = nullptr;
   GlobalVariable *serial = nullptr;
+  Function *deriving = nullptr;
   SmallVector<Constant *> constants;
 };
 

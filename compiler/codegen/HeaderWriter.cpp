@@ -87,7 +87,7 @@ private:
         << " <= " << macro << "_BATCH;\n * arrays with a sample dimension hold that many rows.\n */\n"
         << "#ifndef " << guard() << "\n#define " << guard() << "\n\n"
         << "#include <fm/runtime.h>\n\n"
-        << "#if FM_ABI_VERSION != 1\n#error \"" << name << " was compiled for another version of the fmc runtime\"\n#endif\n\n";
+        << "#if FM_ABI_VERSION != 2\n#error \"" << name << " was compiled for another version of the fmc runtime\"\n#endif\n\n";
   }
 
   void define(const std::string &constant, int64_t value, const std::string &comment) {
@@ -106,8 +106,9 @@ private:
     define("BATCH", p.batch, "the largest number of samples in a call");
     define("PARAMETER_COUNT", count, "numbers that are learned or frozen");
     define("PERSISTENT_BYTES", p.persistentBytes, "parameters, optimizer, state");
+    define("DERIVED_BYTES", p.derivedBytes, "weights in other forms, made again when they have changed");
     define("ARENA_BYTES", p.arenaBytes, "scratch of one call");
-    define("MEMORY_BYTES", p.persistentBytes + p.arenaBytes, "what bind needs: both");
+    define("MEMORY_BYTES", p.memoryBytes(), "what bind needs: all three");
     define("MEMORY_ALIGNMENT", 64, "and how it must be aligned");
     if (hasEntry("gradients"))
       define("GRADIENT_BYTES", p.parameterBytes, "a grads buffer, aligned likewise");

@@ -50,6 +50,7 @@ struct EntryArgument {
 struct TensorPlace {
   enum class Space : uint8_t {
     Persistent, ///< offset in the instance's memory
+    Derived,    ///< offset in the memory of what is kept between calls
     Arena,      ///< offset in the arena
     Argument,   ///< argument `index` of the entry, at an offset
     Constant,   ///< constant `index` of the program
@@ -87,6 +88,8 @@ struct Entry {
   bool advancesStep = false;  ///< the update count goes up by one
   bool advancesDraws = false; ///< so does the count of training passes
   double flops = 0;           ///< of its contractions, for a full batch: the textbook's
+  uint32_t needs = 0;         ///< groups of derived tensors, a bit each
+  uint32_t outdates = 0;      ///< those whose sources it writes
   std::vector<EntryArgument> arguments;
   std::vector<KernelCall> calls;
   /// The end of the chain that begins with call `first`; a call alone is one, too.
@@ -96,6 +99,13 @@ struct Entry {
       ++end;
     return end;
   }
+};
+
+/// A call that makes something from persistent tensors alone. It runs before an entry
+/// that needs its group, if a source has changed since it last ran.
+struct Derivation {
+  KernelCall call;
+  unsigned group = 0; ///< of those that the same entries put out of date
 };
 
 struct ConstantData {
@@ -111,6 +121,7 @@ struct Program {
   std::vector<PersistentTensor> tensors; ///< by offset
   int64_t persistentBytes = 0;
   int64_t parameterBytes = 0; ///< the trained parameters' part, from offset 0
+  int64_t derivedBytes = 0;   ///< behind it, and before the arena
   int64_t arenaBytes = 0;
   uint64_t fingerprint = 0;
   /// Indices into `tensors`, or -1.
@@ -118,6 +129,10 @@ struct Program {
   std::vector<ConstantData> constants;
   std::vector<KernelSpec> kernels;
   std::vector<Entry> entries;
+  std::vector<Derivation> derivations; ///< in an order in which they can run
+
+  int64_t arenaBegin() const { return persistentBytes + derivedBytes; }
+  int64_t memoryBytes() const { return arenaBegin() + arenaBytes; }
 };
 
 } // namespace fm::codegen

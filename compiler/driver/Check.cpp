@@ -120,6 +120,7 @@ private:
 
   /// The loss as things stand; state that the call advances is put back.
   double loss() {
+    live.instance()->derived = 0; // parameters have been written into
     status = live.call("gradients", program.batch, arguments.pointers());
     for (const PersistentTensor &tensor : program.tensors)
       if (tensor.kind == codegen::TensorKind::State)

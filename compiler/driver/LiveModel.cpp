@@ -70,7 +70,7 @@ bool LiveModel::start(Diagnostics &diagnostics, uint64_t seed) {
   if (error.empty() && (!bind || !dispatch || !dispatchKernel))
     error = "internal error: the object lacks its functions";
   if (error.empty()) {
-    memory = AlignedBuffer(size_t(compiled.program.persistentBytes + compiled.program.arenaBytes));
+    memory = AlignedBuffer(size_t(compiled.program.memoryBytes()));
     if (bind(&self, memory.data(), memory.size()) != FM_OK || fm_init(&self, seed) != FM_OK)
       error = std::string("internal error: ") + fm_message(&self);
   }
@@ -96,7 +96,8 @@ std::vector<void *> LiveModel::addresses(const codegen::KernelCall &call, const 
   for (const codegen::TensorPlace &place : call.places) {
     switch (place.space) {
     case Space::Persistent: pointers.push_back(self.memory + place.offset); break;
-    case Space::Arena: pointers.push_back(self.memory + program().persistentBytes + place.offset); break;
+    case Space::Derived: pointers.push_back(self.memory + program().persistentBytes + place.offset); break;
+    case Space::Arena: pointers.push_back(self.memory + program().arenaBegin() + place.offset); break;
     case Space::Argument: pointers.push_back(static_cast<char *>(arguments[place.index]) + place.offset); break;
     case Space::Constant:
     case Space::Scratch: pointers.push_back(nullptr); // none is left in a program

@@ -44,6 +44,8 @@ void addCompileOptions(CLI::App &command, CompilerOptions &options) {
                             "3x3 convolutions by their plain loops");
   command.add_flag_callback("--no-chains", [&options] { options.chains = false; },
                             "Each kernel runs for all samples before the next one");
+  command.add_flag_callback("--no-derive", [&options] { options.derive = false; },
+                            "Weights in other forms are made in each call, and take no memory in between");
   command.add_flag("--exact", options.exact, "No transformation that rounds differently");
   command.add_flag_callback("--no-tune", [&options] { options.tune = false; },
                             "Take nothing from the tuned file beside the model");

@@ -25,6 +25,7 @@ struct CompilerOptions {
   bool layout = true;               ///< --no-layout
   bool winograd = true;             ///< --no-winograd
   bool chains = true;               ///< --no-chains
+  bool derive = true;               ///< --no-derive
   bool exact = false;               ///< --exact
   bool tune = true;                 ///< --no-tune: no choices from a tuned file
   std::string tuneFile;             ///< --tune-file; "": the one beside the model, if any

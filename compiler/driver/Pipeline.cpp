@@ -116,6 +116,8 @@ static const Stage kStages[] = {
      [](OpPassManager &manager, const CompilerOptions &options) {
        if (options.chains && options.layout && options.fuse && options.backend != "reference")
          onFunctions(manager, passes::createFmChainSamples());
+       if (options.derive && options.backend != "reference")
+         manager.addPass(passes::createFmDeriveWeights());
        passes::FmPlanMemoryOptions plan;
        plan.slots = options.layout && options.backend != "reference";
        manager.addPass(passes::createFmPlanMemory(plan));

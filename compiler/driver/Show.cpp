@@ -114,9 +114,10 @@ void printEntries(const codegen::Program &program) {
     (tensor.kind == codegen::TensorKind::Parameter   ? parameters
      : tensor.kind == codegen::TensorKind::Optimizer ? optimizer
                                                      : state) += tensor.bytes;
-  std::printf("\nmemory: parameters %s, optimizer %s, state %s, arena %s; in all %s\n", bytesText(parameters).c_str(),
-              bytesText(optimizer).c_str(), bytesText(state).c_str(), bytesText(program.arenaBytes).c_str(),
-              bytesText(program.persistentBytes + program.arenaBytes).c_str());
+  std::printf("\nmemory: parameters %s, optimizer %s, state %s, derived %s, arena %s; in all %s\n",
+              bytesText(parameters).c_str(), bytesText(optimizer).c_str(), bytesText(state).c_str(),
+              bytesText(program.derivedBytes).c_str(), bytesText(program.arenaBytes).c_str(),
+              bytesText(program.memoryBytes()).c_str());
 }
 
 } // namespace

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define FM_ABI_VERSION 1
+#define FM_ABI_VERSION 2
 
 /* Memory given to fm_bind must be aligned to this many bytes. */
 #define FM_ALIGNMENT 64
@@ -132,7 +132,8 @@ typedef struct fm_entry {
   int32_t argument_count;
   int32_t advances_step;  /* 1: a successful call adds one to the step count */
   int32_t advances_draws; /* 1: and to the count of training passes */
-  int32_t reserved;
+  /* One bit a group: the derived tensors that a call puts out of date. */
+  uint32_t outdates;
   const fm_argument *arguments;
 } fm_entry;
 
@@ -141,7 +142,7 @@ typedef struct fm_model {
   int32_t batch;        /* largest n */
   const char *name;
   uint64_t fingerprint;     /* of names, dtypes, shapes: parameters, state */
-  int64_t memory_bytes;     /* what fm_bind needs: persistent + arena */
+  int64_t memory_bytes; /* what fm_bind needs: persistent, derived, arena */
   int64_t persistent_bytes; /* parameters, optimizer, state: the first part */
   int64_t parameter_bytes;  /* trained ones: the start of that; and `grads` */
   int32_t tensor_count, entry_count;
@@ -163,11 +164,15 @@ typedef struct fm_instance {
   unsigned char *memory;
   fm_parallel_for_function parallel_for; /* null: the calling thread */
   void *parallel_host;
+  /* One bit a group of derived tensors, which are made from parameters when they
+   * are needed and kept until those change: it is up to date. */
+  uint32_t derived;
+  uint32_t reserved;
   char message[512]; /* of the last failure */
 } fm_instance;
 
 /* Makes `instance` use `bytes` bytes at `memory`, owned by the caller for as
- * long as the instance is used. Does not initialise the weights. `instance` may
+ * long as the instance is used, and written by functions of this API only. Does not initialise the weights. `instance` may
  * be uninitialised storage; after a failure it is unbound, and every other
  * function says so. FM_ERROR_MEMORY: too small or not aligned.
  * FM_ERROR_MISMATCH: ABI version. FM_ERROR_INTERNAL: tables that contradict
@@ -257,8 +262,8 @@ int fm_pool_run(void *pool, fm_task task, void *context, int32_t begin,
  * per-sample arguments ignores n. `instance` is bound, or zeroed storage. */
 fm_status fm_step_begin(fm_instance *instance, const fm_model *model,
                         int32_t entry, int64_t n, void *const *arguments);
-/* After the kernels: `error` is what they returned (0: none). Counts the step.
- */
+/* After the kernels: `error` is what they returned (0: none). Counts the step,
+ * and notes which derived tensors it has put out of date. */
 fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error);
 /* A kernel's parallel loop; `context` is the instance. */
 int fm_parallel_for(void *context, fm_task task, int32_t begin, int32_t count,

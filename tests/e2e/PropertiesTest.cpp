@@ -161,6 +161,104 @@ TEST(Chains, AreWhatTheVariantTurnsOff) {
   EXPECT_EQ(chained({.chains = false}), 0u);
 }
 
+//===----------------------------------------------------------------------===//
+// What is made from parameters once
+//===----------------------------------------------------------------------===//
+
+/// Winograd's weights, frozen and trained, and running statistics.
+const char *const kDerived = R"(model derived(batch = 6) {
+  input image : f32[batch, 12, 12, 32]
+  target label : i32[batch]
+  x = conv2d(image, 32, kernel = 3, padding = same, name = "stem") |> relu
+  x = conv2d(x, 32, kernel = 3, padding = same, name = "body")
+  x = batch_norm(x, name = "norm") |> relu
+  logits = global_avg_pool2d(x) |> dense(4, name = "head")
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  metric accuracy(logits, label)
+  train only "body.*", "norm.*", "head.*"
+  train adam(lr = 0.01)
+}
+)";
+
+// Whatever changes a source, the next call sees it: results are bitwise those
+// of a model that keeps nothing.
+TEST(Derived, FollowsWhatItIsMadeFrom) {
+  const Code code = shared(kDerived),
+             other = shared(kDerived, {.derive = false});
+  Network network(code), plain(other);
+  ASSERT_TRUE(plain.program().derivations.empty());
+  const std::string path = testing::TempDir() + "derived.safetensors";
+  const auto entryOf = [&](const std::string &name) {
+    for (const auto &entry : network.program().entries)
+      if (entry.name == name)
+        return entry;
+    throw std::runtime_error(name);
+  };
+  // Three kinds of sources: never written, by updates, by all training passes.
+  EXPECT_EQ(entryOf("forward").needs, 7u);
+  EXPECT_EQ(llvm::popcount(entryOf("train_step").needs), 1);
+  EXPECT_EQ(entryOf("train_step").needs & entryOf("train_step").outdates, 0u);
+  EXPECT_EQ(llvm::popcount(entryOf("train_step").outdates), 2);
+  EXPECT_EQ(llvm::popcount(entryOf("gradients").outdates), 1);
+  EXPECT_EQ(entryOf("forward").outdates, 0u);
+  EXPECT_GE(network.program().derivedBytes, 2 * 36 * 32 * 32 * 4);
+
+  const auto each = [&](const std::function<void(Network &)> &change) {
+    change(network);
+    change(plain);
+    setBatch(network, 1);
+    setBatch(plain, 1);
+    for (const auto &[entry, result] :
+         {std::pair("forward", "probs"), std::pair("evaluate", "loss")}) {
+      network.call(entry, 6);
+      plain.call(entry, 6);
+      EXPECT_EQ(network.get(result), plain.get(result));
+    }
+    EXPECT_TRUE(network.state() == plain.state());
+  };
+  const auto train = [](Network &one) { trainSteps(one, 0, 2, 6); };
+  const auto add = [&](const std::string &name) {
+    each([&](Network &one) {
+      Numbers numbers = one.tensor(name);
+      for (double &number : numbers)
+        number = number * 1.5 + 0.125;
+      one.setTensor(name, numbers);
+    });
+  };
+  each([](Network &) {});
+  each([](Network &) {});
+  each(train);
+  each([](Network &one) { one.call("gradients", 6); });
+  each([](Network &one) { one.call("apply_gradients", 6); });
+  for (const char *name :
+       {"stem.kernel", "body.kernel", "norm.moving_mean", "head.bias"})
+    add(name);
+  each(train);
+  each([&](Network &one) {
+    ASSERT_EQ(fm_save(one.instance(), path.c_str()), FM_OK);
+  });
+  each([](Network &one) { ASSERT_EQ(fm_init(one.instance(), 9), FM_OK); });
+  each([&](Network &one) {
+    ASSERT_EQ(fm_load(one.instance(), path.c_str()), FM_OK);
+  });
+  std::remove(path.c_str());
+}
+
+// Made by the first call that needs it, whichever that is.
+TEST(Derived, IsMadeByAnyCall) {
+  for (const char *entry : {"evaluate", "gradients", "train_step"}) {
+    Network network(shared(kDerived)),
+        plain(shared(kDerived, {.derive = false}));
+    for (Network *one : {&network, &plain}) {
+      setBatch(*one, 1);
+      one->call(entry, 6);
+    }
+    EXPECT_EQ(network.scalar("loss"), plain.scalar("loss"));
+    EXPECT_TRUE(network.state() == plain.state());
+  }
+}
+
 // Buffers between pages without access, on either side: whoever reads or writes
 // outside ends this program.
 TEST_P(PerVariant, BuffersOfExactlyTheAnnouncedSizes) {
@@ -379,9 +477,9 @@ void expectEqualWeights(Code code, int steps, int n) {
   }
 }
 TEST(Threads, BitwiseEqualWeights) {
-  expectEqualWeights(compileFile("examples/mnist_cnn/mnist_cnn.fm",
-                                 {.defines = {"batch=32"}}),
-                     20, 32);
+  expectEqualWeights(
+      compileFile("examples/mnist_cnn/mnist_cnn.fm", {.defines = {"batch=32"}}),
+      20, 32);
 }
 TEST_P(PerVariant, BitwiseEqualWeightsOnAnyThreads) {
   if (isConvolved())
@@ -393,7 +491,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Variant{}, Variant{.widen = true}, Variant{.fuse = false},
                     Variant{.layout = false}, Variant{.exact = true},
                     Variant{.winograd = false}, Variant{.chains = false},
-                    Variant{.backend = "reference"}),
+                    Variant{.derive = false}, Variant{.backend = "reference"}),
     [](const auto &info) { return info.param.name(); });
 
 //===----------------------------------------------------------------------===//
@@ -454,8 +552,10 @@ TEST(Nan, IsHandedOnAndTiesAreShared) {
     network.set("x", x);
     network.set("y", y);
     network.call("forward", 2);
-    const Numbers larger = network.get("larger"), smaller = network.get("smaller"),
-                  rectified = network.get("rectified"), sizes = network.get("sizes");
+    const Numbers larger = network.get("larger"),
+                  smaller = network.get("smaller"),
+                  rectified = network.get("rectified"),
+                  sizes = network.get("sizes");
     for (size_t i = 0; i < 20; ++i) {
       const bool lost = std::isnan(x[i]) || std::isnan(y[i]);
       EXPECT_EQ(std::isnan(larger[i]), lost) << i;
@@ -466,7 +566,8 @@ TEST(Nan, IsHandedOnAndTiesAreShared) {
     EXPECT_TRUE(std::isnan(network.get("largest")[0]));
     EXPECT_EQ(network.get("largest")[1], 7);
     network.call("gradients", 2);
-    const Numbers dx = network.get("x_gradient"), dy = network.get("y_gradient");
+    const Numbers dx = network.get("x_gradient"),
+                  dy = network.get("y_gradient");
     EXPECT_EQ(dx[20], 1 - 1000);
     EXPECT_EQ(dy[20], 10);
     EXPECT_EQ(dx[37], 5.5); // neither relu nor abs has a slope at 0
@@ -601,7 +702,8 @@ TEST_P(Dropout, NeverRepeats) {
   std::set<Numbers> masks;
   size_t made = 0;
   for (uint64_t seed : {3ull, 3ull + (1ull << 32), 3ull + (3ull << 32)})
-    for (double pass : {0.0, 1.0, 4096.0, double(1 << 20), double(1ull << 32), double(1ull << 40)}) {
+    for (double pass : {0.0, 1.0, 4096.0, double(1 << 20), double(1ull << 32),
+                        double(1ull << 40)}) {
       Network later(shared(kDropout, GetParam()), 3);
       for (const char *name : {"x", "c", "d"})
         later.set(name, Numbers(size, 1));
@@ -668,8 +770,8 @@ TEST(BatchNorm, StatisticsOfRowsByHand) {
   for (int n = 0; n < 2; ++n)
     for (int h = 0; h < 3; ++h)
       for (int w = 0; w < 20; ++w) {
-        x.push_back(65536 + w % 4);           // 0 1 2 3, over and over
-        x.push_back(8192 + 100 * h);          // 0 100 200
+        x.push_back(65536 + w % 4);             // 0 1 2 3, over and over
+        x.push_back(8192 + 100 * h);            // 0 100 200
         x.push_back(w == 0 ? 8192 + 20 : 8192); // one 20 and nineteen 0
       }
   network.set("x", x);

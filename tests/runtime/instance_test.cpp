@@ -61,7 +61,7 @@ TEST(Bind, RefusesWhatCannotWork) {
             FM_ERROR_MISMATCH);
   EXPECT_EQ(bound.message(),
             "bind: the object was compiled for runtime ABI 7, this runtime has "
-            "1; compile the model with the fmc that this runtime came with");
+            "2; compile the model with the fmc that this runtime came with");
 
   // After a failure the instance is unbound, and says so.
   float data[6];

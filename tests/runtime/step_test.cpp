@@ -140,6 +140,34 @@ int hostLoop(void *host, fm_task task, void *context, int32_t begin,
   return 0;
 }
 
+// train_step writes what groups 1 and 2 are made from.
+TEST_F(Step, PutsDerivedTensorsOutOfDate) {
+  fm_instance *instance = *bound;
+  EXPECT_EQ(instance->derived, 0u);
+  instance->derived = 15;
+  EXPECT_EQ(fm_step_end(instance, Forward, 0), FM_OK);
+  EXPECT_EQ(instance->derived, 15u);
+  EXPECT_EQ(fm_step_end(instance, TrainStep, 0), FM_OK);
+  EXPECT_EQ(instance->derived, 9u);
+  // State may be half updated.
+  instance->derived = 15;
+  EXPECT_EQ(fm_step_end(instance, TrainStep, 1), FM_ERROR_INTERNAL);
+  EXPECT_EQ(instance->derived, 9u);
+  // What is refused changes nothing.
+  float number = 1;
+  EXPECT_NE(fm_set_tensor(instance, "dense.kernel", &number, 1), FM_OK);
+  EXPECT_NE(fm_load(instance, "/nowhere/at/all"), FM_OK);
+  EXPECT_EQ(fm_set_learning_rate(instance, 0.5), FM_OK);
+  EXPECT_EQ(instance->derived, 9u);
+  float kernel[6] = {};
+  EXPECT_EQ(fm_set_tensor(instance, "dense.kernel", kernel, sizeof kernel),
+            FM_OK);
+  EXPECT_EQ(instance->derived, 0u);
+  instance->derived = 15;
+  EXPECT_EQ(fm_init(instance, 1), FM_OK);
+  EXPECT_EQ(instance->derived, 0u);
+}
+
 TEST_F(Step, LoopsRunHereOrOnTheHostsThreads) {
   std::vector<int32_t> seen;
   uint8_t *closure = reinterpret_cast<uint8_t *>(&seen);

@@ -68,7 +68,7 @@ public:
     };
     static const fm_argument apply[] = {{"grads", FM_F32, 0, 0, 0, 32, 0}};
     static const fm_argument lookup[] = {{"table", FM_I8, 0, 0, 0, 4, 5}};
-    static const fm_entry entries[] = {{"train_step", 3, 1, 1, 0, train},
+    static const fm_entry entries[] = {{"train_step", 3, 1, 1, 6, train},
                                        {"forward", 2, 0, 0, 0, forward},
                                        {"apply_gradients", 1, 1, 0, 0, apply},
                                        {"lookup", 1, 0, 0, 0, lookup}};

@@ -19,7 +19,8 @@ using codegen::TensorKind;
 std::string Variant::name() const {
   std::string text = backend + (fuse ? "" : "_unfused");
   text += std::string(layout ? "" : "_unlaid") + (exact ? "_exact" : "");
-  text += std::string(winograd ? "" : "_plain") + (chains ? "" : "_unchained") + (asserts ? "_asserts" : "");
+  text += std::string(winograd ? "" : "_plain") + (chains ? "" : "_unchained") +
+          (derive ? "" : "_underived") + (asserts ? "_asserts" : "");
   return text + (widen ? "_f64" : "_f32");
 }
 
@@ -33,6 +34,7 @@ static driver::CompilerOptions optionsOf(const Variant &variant) {
   options.exact = variant.exact;
   options.winograd = variant.winograd;
   options.chains = variant.chains;
+  options.derive = variant.derive;
   options.asserts = variant.asserts;
   options.tuneFile = variant.tuneFile;
   return options;

@@ -33,6 +33,7 @@ struct Variant {
   bool exact = false;
   bool winograd = true;
   bool chains = true;
+  bool derive = true;
   bool asserts = false;
   std::string tuneFile = {};
 
