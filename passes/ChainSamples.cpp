@@ -34,8 +34,8 @@ constexpr int64_t kLeastBytes = 1024;
 /// An operand that samples share is used by so many rows of one sample's, or it
 /// would be read again for each.
 constexpr int64_t kLeastUses = 8;
-/// A chain of more arithmetic for each byte that passes along it has little to
-/// gain, and loses what an order for memory's sake gains.
+/// A chain of more arithmetic with weights for each byte that passes along it has
+/// little to gain, and loses what an order for memory's sake gains.
 constexpr double kMostFlopsOfAByte = 16;
 
 bool isOfSamples(RankedTensorType type) {
@@ -120,11 +120,18 @@ int64_t sampleBytes(Type type) {
   return count * std::max(1u, tensor.getElementTypeBitWidth() / 8);
 }
 
-/// Of a kernel's contractions, for one sample.
-double sampleFlops(ir::KernelOp kernel) {
+/// Whether a contraction has an operand that samples share.
+bool hasWeights(linalg::GenericOp op) {
+  return llvm::any_of(op.getInputs(),
+                      [](Value input) { return cast<RankedTensorType>(input.getType()).hasStaticShape(); });
+}
+
+/// Of a kernel's contractions with weights, which are read again for each few
+/// samples, for one sample. Others lose nothing in a chain.
+double flopsWithWeights(ir::KernelOp kernel) {
   double flops = 0;
   for (auto generic : kernel.getBody().front().getOps<linalg::GenericOp>())
-    if (isContraction(generic))
+    if (isContraction(generic) && hasWeights(generic))
       flops += 2 * double(samplePoints(generic));
   return flops;
 }
@@ -247,7 +254,7 @@ public:
     double flops = 0, bytes = 0;
     for (int k : run) {
       ir::KernelOp kernel = kernels[k];
-      flops += sampleFlops(kernel);
+      flops += flopsWithWeights(kernel);
       for (Value input : kernel.getInputs()) {
         Operation *producer = viewRoot(input).getDefiningOp();
         if (producer && number.count(producer) && llvm::is_contained(run, number.lookup(producer)))
@@ -257,16 +264,20 @@ public:
     return bytes > 0 && flops <= kMostFlopsOfAByte * bytes;
   }
 
-  /// No longer takes for links what runs alone or in a chain that does not pay.
-  /// Returns whether there was any.
+  /// No longer takes for links what runs alone or in a chain that does not pay: of
+  /// such a chain first the contractions with weights, which have something to
+  /// lose. Returns whether there was any.
   bool dropUnpaid(const std::vector<std::vector<int>> &runs) {
     bool some = false;
-    for (const std::vector<int> &run : runs)
-      if (links[run.front()] && !isWorthwhile(run)) {
-        for (int k : run)
+    for (const std::vector<int> &run : runs) {
+      if (!links[run.front()] || isWorthwhile(run))
+        continue;
+      const bool all = llvm::none_of(run, [&](int k) { return flopsWithWeights(kernels[k]) > 0; });
+      for (int k : run)
+        if (all || flopsWithWeights(kernels[k]) > 0)
           links[k] = false;
-        some = true;
-      }
+      some = true;
+    }
     return some;
   }
 

@@ -21,12 +21,14 @@ namespace fm::codegen {
 
 namespace {
 
-/// Cycles of one copied element: a load, a store and its share of the shuffles,
-/// more where both ends lie outside of the caches.
-double copyCycles(const Buffer &buffer, const MachineModel &machine) {
+/// Cycles of a call's copy: each element has a load, a store and its share of the
+/// shuffles, more where both ends lie outside of the caches.
+double copyCycles(const KernelSpec &spec, const Buffer &buffer,
+                  const MachineModel &machine) {
   double elements = 1;
   for (const Extent &extent : buffer.shape)
-    elements *= extent.size;
+    elements *= extent.isSamples && spec.samplesAtOnce > 0 ? spec.samplesAtOnce
+                                                           : extent.size;
   const double bytes = elements * sizeOf(buffer.type);
   return elements * (2 * bytes < machine.l2Bytes ? 0.6 : 2.0) + 200;
 }
@@ -122,7 +124,7 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
         const std::vector<PhysicalDim> dims =
             withInnermost(buffer.dims, d, sizeOf(buffer.type));
         const double cycles = estimate(with(current, i, dims), machine).cycles +
-                              copyCycles(buffer, machine);
+                              copyCycles(spec, buffer, machine);
         if (cycles < bestCycles) {
           bestCycles = cycles;
           wish = LayoutWish{static_cast<unsigned>(i), dims};
