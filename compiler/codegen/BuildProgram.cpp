@@ -2,7 +2,7 @@
 
 #include "compiler/codegen/BuildProgram.h"
 
-#include "compiler/codegen/Layouts.h"
+#include "compiler/codegen/ProgramCalls.h"
 #include "compiler/codegen/SeparateParts.h"
 #include "compiler/ir/Bindings.h"
 #include "compiler/ir/Chains.h"
@@ -14,7 +14,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
-#include <bit>
 #include <map>
 #include <numeric>
 #include <set>
@@ -27,15 +26,6 @@ namespace fm::codegen {
 namespace {
 
 int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// How far past the end of our own memory kernels may read: Schedule.h's
-/// maxOverreadBytes.
-constexpr int64_t kOverreadBytes = 256;
-
-/// Parallel tasks of a chain that each core of the machine model should have.
-constexpr int64_t kTasksOfACore = 2;
-/// Samples of one call in a chain, at most.
-constexpr int64_t kMostAtOnce = 8;
 
 class ProgramBuilder {
 public:
@@ -53,19 +43,9 @@ public:
     for (auto function : module.getOps<func::FuncOp>())
       if (failed(addEntry(function)))
         return failure();
-    addCalls();
-    for (auto [e, entry] : llvm::enumerate(program.entries))
-      for (auto [g, writers] : llvm::enumerate(writersOf))
-        entry.outdates |= writers >> e & 1 ? 1u << g : 0;
-    // Vector loads may run over the end of the last tensor.
-    program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
-    // Behind it, copies of operands: each is read by the very next kernel only.
-    for (Entry &entry : program.entries)
-      for (KernelCall &call : entry.calls)
-        for (TensorPlace &place : call.places)
-          if (place.space == TensorPlace::Space::Scratch)
-            place = {TensorPlace::Space::Arena, 0, program.arenaBytes + place.offset};
-    program.arenaBytes += scratchBytes;
+    for (unsigned op : addCalls(program, std::move(calls), writers, machine, jobs))
+      if (kernelOps)
+        kernelOps->push_back(ops[op]);
     return std::move(program);
   }
 
@@ -288,16 +268,6 @@ private:
     return {TensorPlace::Space::Constant, unsigned(program.constants.size()) - 1, 0};
   }
 
-  /// A call as it stands in the IR.
-  struct Translated {
-    ir::KernelOp op;
-    KernelSpec spec;
-    KernelCall call;
-    unsigned entry = 0;
-    bool derived = false;
-    std::vector<bool> steady; ///< per place
-  };
-
   LogicalResult translateCall(ir::KernelOp kernel, Entry &entry) {
     auto spec = translateKernel(kernel, program.batch);
     if (failed(spec))
@@ -334,244 +304,22 @@ private:
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
     call.chain = int(chainOf(kernel));
-    translated.push_back(
-        {kernel, std::move(*spec), std::move(call), unsigned(program.entries.size()), derived, std::move(steady)});
+    calls.push_back({std::move(*spec), std::move(call), unsigned(program.entries.size()), unsigned(ops.size()), derived,
+                     std::move(steady)});
+    ops.push_back(kernel);
     return success();
-  }
-
-  /// All calls of all entries, with the copies that they wish for. Equal kernels
-  /// have equal wishes.
-  void addCalls() {
-    std::map<std::string, unsigned> numbers;
-    std::vector<const KernelSpec *> specs;
-    std::vector<unsigned> wishOf;
-    sizeChains();
-    for (const Translated &each : translated) {
-      auto [it, isNew] = numbers.try_emplace(toString(each.spec), unsigned(specs.size()));
-      if (isNew)
-        specs.push_back(&each.spec);
-      wishOf.push_back(it->second);
-    }
-    std::vector<std::vector<LayoutWish>> wishes(specs.size());
-    if (machine)
-      wishes = wishedLayouts(specs, *machine, jobs);
-    for (auto [i, each] : llvm::enumerate(translated)) {
-      Entry &entry = program.entries[each.entry];
-      if (each.call.chain < 0 || entry.calls.empty() || entry.calls.back().chain != each.call.chain) {
-        chainBegin = entry.calls.size();
-        chainScratch = 0;
-      }
-      for (TensorPlace &place : llvm::MutableArrayRef(each.call.places).take_front(each.spec.inputs.size()))
-        if (place.space == TensorPlace::Space::Derived)
-          place = derivedPlaces.at(place.index);
-      copyOperands(each, wishes[wishOf[i]], entry);
-      each.call.kernel = numberOf(each.spec, each.op);
-      if (each.derived) {
-        const size_t inputs = each.spec.inputs.size();
-        auto made = derive(each.call, each.spec);
-        for (auto [provisional, place] : llvm::zip(llvm::drop_begin(each.call.places, inputs), made))
-          derivedPlaces[provisional.index] = place;
-        continue;
-      }
-      entry.needs |= groupsOf(each.call);
-      joinChain(each.spec, each.call);
-      entry.calls.push_back(std::move(each.call));
-    }
-    for (Entry &entry : program.entries)
-      for (KernelCall &call : entry.calls)
-        if (brokenChains.count(call.chain))
-          call.passing.assign(call.passing.size(), false);
-  }
-
-  //===--------------------------------------------------------------------===//
-  // What is kept between calls
-  //===--------------------------------------------------------------------===//
-
-  /// Makes a call a derivation, or finds the one that does the same; returns the
-  /// places of its results.
-  std::vector<TensorPlace> derive(const KernelCall &call, const KernelSpec &spec) {
-    std::vector<int64_t> key = {int64_t(call.kernel)};
-    uint32_t writing = 0;
-    const llvm::ArrayRef<TensorPlace> inputs = llvm::ArrayRef(call.places).take_front(spec.inputs.size());
-    for (const TensorPlace &place : inputs) {
-      key.insert(key.end(), {int64_t(place.space), int64_t(place.index), place.offset});
-      if (place.space == TensorPlace::Space::Persistent)
-        writing |= writers.lookup(place.offset);
-      else if (place.space == TensorPlace::Space::Derived)
-        writing |= writersOf[groupAt.at(place.offset)];
-    }
-    auto [it, isNew] = derivationOf.try_emplace(key, program.derivations.size());
-    if (isNew) {
-      auto group = llvm::find(writersOf, writing);
-      const unsigned number = unsigned(group - writersOf.begin());
-      if (group == writersOf.end())
-        writersOf.push_back(writing);
-      Derivation made{call, number};
-      made.call.chain = -1;
-      made.call.samplePitches.clear();
-      for (auto [place, output] : llvm::zip(llvm::drop_begin(made.call.places, inputs.size()), spec.outputs)) {
-        place = {TensorPlace::Space::Derived, 0, program.derivedBytes};
-        groupAt[place.offset] = number;
-        program.derivedBytes = roundUp(program.derivedBytes + bytesOf(output.buffer), 64);
-      }
-      program.derivations.push_back(std::move(made));
-    }
-    const KernelCall &made = program.derivations[it->second].call;
-    return {made.places.begin() + int64_t(inputs.size()), made.places.end()};
-  }
-
-  /// The groups of what a call reads, and of what that is made from.
-  uint32_t groupsOf(const KernelCall &call) const {
-    uint32_t groups = 0;
-    for (const TensorPlace &place : call.places)
-      if (place.space == TensorPlace::Space::Derived) {
-        const uint32_t writing = writersOf[groupAt.at(place.offset)];
-        for (auto [g, other] : llvm::enumerate(writersOf)) // sources of sources have fewer writers
-          groups |= (other & ~writing) == 0 ? 1u << g : 0;
-      }
-    return groups;
-  }
-
-  /// How many samples a chain's calls take at once, and how many follow each other
-  /// in one task: what the largest call reads and writes stays in the L2,
-  /// and each core has two tasks, so that what passes through a task finds its
-  /// memory in the caches again. No chains where there are fewer samples than that.
-  void sizeChains() {
-    int64_t largest = 1;
-    for (const Translated &each : translated) {
-      if (each.call.chain < 0)
-        continue;
-      int64_t bytes = 0;
-      auto add = [&](const Buffer &buffer) {
-        int64_t sample = sizeOf(buffer.type);
-        for (const Extent &extent : buffer.shape)
-          sample *= extent.isSamples ? 1 : extent.size;
-        bytes += !buffer.shape.empty() && buffer.shape[0].isSamples ? sample : 0;
-      };
-      for (const Buffer &buffer : each.spec.inputs)
-        add(buffer);
-      for (const Output &output : each.spec.outputs)
-        add(output.buffer);
-      largest = std::max(largest, bytes);
-    }
-    const int64_t inTask = machine ? program.batch / (kTasksOfACore * machine->cores) : 0;
-    const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / largest, 1, kMostAtOnce) : 1;
-    program.samplesAtOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(inTask, 1, fits))));
-    program.samplesInTask = std::max<int64_t>(1, inTask / program.samplesAtOnce) * program.samplesAtOnce;
-    for (Translated &each : translated)
-      if (inTask < 1)
-        each.call.chain = -1;
-      else if (each.call.chain >= 0)
-        each.spec.samplesAtOnce = program.samplesAtOnce;
-  }
-
-  /// Bytes between samples of a buffer, 0 if it has none; nothing where a part of
-  /// a sample's number is an inner dimension.
-  static std::optional<int64_t> samplePitchOf(const Buffer &buffer) {
-    int64_t pitch = 0;
-    for (auto [d, dim] : llvm::enumerate(buffer.dims))
-      if (dim.extent.isSamples || (!buffer.shape.empty() && buffer.shape[dim.logical].isSamples)) {
-        if (dim.logical != 0 || dim.divisor != 1 || dim.modulus != 0 || pitch)
-          return std::nullopt;
-        pitch = dim.stride * sizeOf(buffer.type);
-      }
-    return pitch;
-  }
-
-  /// Fills in what a chain's task must know, or takes the call out of its chain,
-  /// along which then nothing passes that could be overwritten by the next sample.
-  void joinChain(const KernelSpec &spec, KernelCall &call) {
-    call.samplePitches.clear();
-    auto add = [&](const Buffer &buffer) {
-      auto pitch = samplePitchOf(buffer);
-      if (pitch) {
-        call.samplePitches.push_back(*pitch);
-      } else if (call.chain >= 0) {
-        brokenChains.insert(call.chain);
-        call.chain = -1;
-      }
-    };
-    for (const Buffer &buffer : spec.inputs)
-      add(buffer);
-    for (const Output &output : spec.outputs)
-      add(output.buffer);
-    if (call.chain < 0)
-      call.samplePitches.clear();
-  }
-
-  /// Operands that the kernel wants in another order are copied before it runs.
-  void copyOperands(Translated &each, const std::vector<LayoutWish> &wishes, Entry &entry) {
-    ir::KernelOp kernel = each.op;
-    KernelSpec &spec = each.spec;
-    KernelCall &call = each.call;
-    // In a chain others' copies are still in use.
-    int64_t offset = chainScratch;
-    for (const LayoutWish &wish : wishes) {
-      KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
-      Buffer &buffer = spec.inputs[wish.input];
-      auto take = [&](TensorPlace place) {
-        call.places[wish.input] = place;
-        call.passing[wish.input] = false;
-        buffer.dims = wish.dims;
-        buffer.offset = 0;
-        buffer.external = false;
-      };
-      if (each.steady[wish.input]) {
-        KernelCall once{numberOf(copy, kernel), {call.places[wish.input], {}}, call.location, -1, {}, {false, false}};
-        take(derive(once, copy).front());
-        continue;
-      }
-      TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
-      offset += bytesOf(copy.outputs[0].buffer);
-      KernelCall before{numberOf(copy, kernel), {call.places[wish.input], place}, call.location, call.chain, {},
-                        {call.passing[wish.input], false}};
-      joinChain(copy, before);
-      const bool ofSamples = llvm::any_of(before.samplePitches, [](int64_t pitch) { return pitch != 0; });
-      if (call.chain >= 0 && before.chain >= 0 && !ofSamples) {
-        before.chain = -1; // once, for all samples
-        entry.calls.insert(entry.calls.begin() + int64_t(chainBegin++), std::move(before));
-      } else {
-        entry.calls.push_back(std::move(before));
-      }
-      take(place);
-    }
-    scratchBytes = std::max(scratchBytes, offset);
-    if (call.chain >= 0)
-      chainScratch = offset;
-  }
-
-  /// Equal kernels are one.
-  unsigned numberOf(KernelSpec &spec, ir::KernelOp kernel) {
-    spec.name = "kernel";
-    auto [it, isNew] = kernels.try_emplace(toString(spec), unsigned(program.kernels.size()));
-    if (isNew) {
-      spec.name = "fm_kernel_" + std::to_string(it->second);
-      program.kernels.push_back(spec);
-      if (kernelOps)
-        kernelOps->push_back(kernel);
-    }
-    return it->second;
   }
 
   ModuleOp module;
   std::vector<ir::KernelOp> *kernelOps;
   const MachineModel *machine; ///< null: operands are taken as they lie
   const unsigned jobs;
-  int64_t scratchBytes = 0;
-  std::set<int> brokenChains;
-  /// By offset of a persistent tensor: the entries that write it, a bit each.
-  DenseMap<int64_t, uint32_t> writers;
-  std::vector<uint32_t> writersOf;                   ///< of each group's sources, together
-  std::map<int64_t, unsigned> groupAt;               ///< by offset of a derived tensor
-  std::map<std::vector<int64_t>, size_t> derivationOf; ///< by kernel and what it reads
-  unsigned newDerived = 0;
-  std::map<unsigned, TensorPlace> derivedPlaces;     ///< by a number for each result in the IR
-  size_t chainBegin = 0;    ///< among the calls of the entry
-  int64_t chainScratch = 0; ///< bytes of scratch that this chain has so far
-  std::vector<Translated> translated; ///< in order
+  std::vector<PlannedCall> calls; ///< of all entries, in order
+  std::vector<ir::KernelOp> ops;  ///< that they are translated from
+  Writers writers;
+  unsigned newDerived = 0; ///< the next derived tensor's number
   Program program;
   std::map<std::string, int> number;
-  std::map<std::string, unsigned> kernels;
   DenseMap<Value, TensorPlace> places;
   llvm::StringMap<int64_t> pitches; ///< of persistent tensors that are not dense
 };

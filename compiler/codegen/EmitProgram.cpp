@@ -1,11 +1,12 @@
 //===- EmitProgram.cpp - A Program as an LLVM module -----------------------------===//
 //
-// The structs follow fm/runtime.h field by field; static_asserts on the C side
-// of the border keep both equal.
+// A function for each entry and each of the API's, which call kernels by name.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/codegen/EmitProgram.h"
+
+#include "compiler/codegen/EmitTables.h"
 
 #include <fm/runtime.h>
 
@@ -21,18 +22,6 @@ using namespace llvm;
 namespace fm::codegen {
 
 namespace {
-
-int dtypeOf(ScalarType type) {
-  switch (type) {
-  case ScalarType::F32: return FM_F32;
-  case ScalarType::F64: return FM_F64;
-  case ScalarType::I32: return FM_I32;
-  case ScalarType::I64: return FM_I64;
-  case ScalarType::I8: return FM_I8;
-  case ScalarType::I1: return FM_BOOL;
-  }
-  llvm_unreachable("scalar type");
-}
 
 /// A thunk of the API: a public function that passes its arguments on to a
 /// function of the runtime. The first argument is the instance.
@@ -70,7 +59,7 @@ public:
   }
 
   std::unique_ptr<Module> run(bool dispatch) {
-    emitTables();
+    model = emitModelTable(program, *module);
     emitConstants();
     emitBind();
     for (const Thunk &thunk : kThunks)
@@ -86,89 +75,14 @@ public:
   }
 
 private:
-  //===--------------------------------------------------------------------===//
-  // Tables
-  //===--------------------------------------------------------------------===//
-
   Constant *int32(int64_t value) { return ConstantInt::get(i32, value, true); }
   Constant *int64(int64_t value) { return ConstantInt::get(i64, value, true); }
-  Constant *number(double value) { return ConstantFP::get(f64, value); }
-  Constant *global(Constant *value, const Twine &name) {
-    auto *variable = new GlobalVariable(*module, value->getType(), /*isConstant=*/true,
-                                        GlobalValue::PrivateLinkage, value, name);
-    return variable;
-  }
-  Constant *text(const std::string &value) {
-    return global(ConstantDataArray::getString(context, value), "name");
-  }
-  Constant *structure(ArrayRef<Constant *> fields) { return ConstantStruct::getAnon(context, fields); }
-  /// Pointer to an array of equal structs, or null if there are none.
-  Constant *array(ArrayRef<Constant *> elements, const Twine &name) {
-    if (elements.empty())
-      return ConstantPointerNull::get(builder.getPtrTy());
-    auto *type = ArrayType::get(elements.front()->getType(), elements.size());
-    return global(ConstantArray::get(type, elements), name);
-  }
-
-  Constant *tensorTable() {
-    SmallVector<Constant *> rows;
-    for (const PersistentTensor &t : program.tensors) {
-      SmallVector<Constant *> shape, dims;
-      for (int64_t size : t.shape)
-        shape.push_back(int64(size));
-      for (const PhysicalDim &dim : t.dims)
-        dims.push_back(structure({int32(dim.logical), int32(0), int64(dim.divisor), int64(dim.modulus),
-                                  int64(dim.extent.size), int64(dim.stride)}));
-      rows.push_back(structure({text(t.name), int32(dtypeOf(t.type)), int32(int(t.kind)), int32(t.trained),
-                                int32(int64_t(t.shape.size())), array(shape, "shape"), int64(t.offset),
-                                int64(t.bytes), int32(int64_t(t.dims.size())), int32(t.initializer),
-                                array(dims, "physical"), number(t.initA), number(t.initB),
-                                int64(t.fanIn), int64(t.fanOut)}));
-    }
-    return array(rows, "tensors");
-  }
-
-  Constant *entryTable() {
-    SmallVector<Constant *> rows;
-    for (const Entry &entry : program.entries) {
-      SmallVector<Constant *> arguments;
-      for (const EntryArgument &a : entry.arguments) {
-        bool perSample = false;
-        int64_t elements = 1;
-        for (const Extent &extent : a.shape) {
-          perSample |= extent.isSamples;
-          elements *= extent.isSamples ? 1 : extent.size;
-        }
-        bool grads = a.role == EntryArgument::Role::Gradients;
-        bool mayBeNull = a.role == EntryArgument::Role::Metric;
-        (void)mayBeNull;
-        arguments.push_back(structure({text(a.name), int32(grads ? FM_I8 : dtypeOf(a.type)),
-                                       int32(perSample), int32(a.isOutput), int32(0),
-                                       int64(grads ? program.parameterBytes : elements),
-                                       int64(a.indexBound)}));
-      }
-      rows.push_back(structure({text(entry.name), int32(int64_t(entry.arguments.size())),
-                                int32(entry.advancesStep), int32(entry.advancesDraws), int32(entry.outdates),
-                                array(arguments, "arguments")}));
-    }
-    return array(rows, "entries");
-  }
-
-  void emitTables() {
-    Constant *table = structure(
-        {int32(FM_ABI_VERSION), int32(program.batch), text(program.name), int64(int64_t(program.fingerprint)),
-         int64(program.memoryBytes()), int64(program.persistentBytes),
-         int64(program.parameterBytes), int32(int64_t(program.tensors.size())),
-         int32(int64_t(program.entries.size())), tensorTable(), entryTable(), int32(program.learningRate),
-         int32(program.step), int32(program.seed), int32(program.draws)});
-    model = new GlobalVariable(*module, table->getType(), true, GlobalValue::InternalLinkage, table,
-                               program.name + "_model");
-  }
 
   void emitConstants() {
     for (const ConstantData &data : program.constants) {
       auto *value = ConstantDataArray::getString(context, data.bytes, /*AddNull=*/false);
-      auto *variable = cast<GlobalVariable>(global(value, "constant"));
+      auto *variable = new GlobalVariable(*module, value->getType(), /*isConstant=*/true, GlobalValue::PrivateLinkage,
+                                          value, "constant");
       variable->setAlignment(Align(64));
       constants.push_back(variable);
     }

@@ -1,0 +1,311 @@
+//===- ProgramCalls.cpp - From planned kernels to a program's calls ------------===//
+
+#include "compiler/codegen/ProgramCalls.h"
+
+#include "compiler/codegen/Layouts.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <set>
+#include <span>
+
+namespace fm::codegen {
+
+namespace {
+
+/// How far past the end of our own memory kernels may read: Schedule.h's
+/// maxOverreadBytes.
+constexpr int64_t kOverreadBytes = 256;
+
+/// Parallel tasks of a chain that each core of the machine model should have.
+constexpr int64_t kTasksOfACore = 2;
+/// Samples of one call in a chain, at most.
+constexpr int64_t kMostAtOnce = 8;
+
+int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+class CallBuilder {
+public:
+  CallBuilder(Program &program, std::vector<PlannedCall> calls, const Writers &writers, const MachineModel *machine,
+              unsigned jobs)
+      : program(program), planned(std::move(calls)), writers(writers), machine(machine), jobs(jobs) {}
+
+  std::vector<unsigned> run() {
+    sizeChains();
+    const std::vector<std::vector<LayoutWish>> wishes = wishesOfAll();
+    for (size_t i = 0; i < planned.size(); ++i)
+      add(planned[i], wishes[i]);
+    for (size_t e = 0; e < program.entries.size(); ++e)
+      for (KernelCall &call : program.entries[e].calls)
+        if (brokenChains.count({e, call.chain}))
+          call.passing.assign(call.passing.size(), false);
+    for (size_t e = 0; e < program.entries.size(); ++e)
+      for (size_t g = 0; g < writersOf.size(); ++g)
+        program.entries[e].outdates |= writersOf[g] >> e & 1 ? 1u << g : 0;
+    placeScratch();
+    return std::move(opOf);
+  }
+
+private:
+  /// Equal kernels have equal wishes.
+  std::vector<std::vector<LayoutWish>> wishesOfAll() const {
+    std::map<std::string, size_t> numbers;
+    std::vector<const KernelSpec *> specs;
+    std::vector<size_t> numberOf;
+    for (const PlannedCall &each : planned) {
+      auto [it, isNew] = numbers.try_emplace(toString(each.spec), specs.size());
+      if (isNew)
+        specs.push_back(&each.spec);
+      numberOf.push_back(it->second);
+    }
+    std::vector<std::vector<LayoutWish>> distinct(specs.size()), wishes;
+    if (machine)
+      distinct = wishedLayouts(specs, *machine, jobs);
+    for (size_t number : numberOf)
+      wishes.push_back(distinct[number]);
+    return wishes;
+  }
+
+  /// The call, behind the copies that it wishes for.
+  void add(PlannedCall &each, const std::vector<LayoutWish> &wishes) {
+    Entry &entry = program.entries[adding = each.entry];
+    if (each.call.chain < 0 || entry.calls.empty() || entry.calls.back().chain != each.call.chain) {
+      chainBegin = entry.calls.size();
+      chainScratch = 0;
+    }
+    const size_t inputs = each.spec.inputs.size();
+    for (size_t i = 0; i < inputs; ++i)
+      if (TensorPlace &place = each.call.places[i]; place.space == TensorPlace::Space::Derived)
+        place = derivedPlaces.at(place.index);
+    copyOperands(each, wishes, entry);
+    each.call.kernel = numberOf(each.spec, each.op);
+    if (each.derived) {
+      const std::vector<TensorPlace> made = derive(each.call, each.spec);
+      for (size_t o = 0; o < made.size(); ++o)
+        derivedPlaces[each.call.places[inputs + o].index] = made[o];
+      return;
+    }
+    entry.needs |= groupsOf(each.call);
+    joinChain(each.spec, each.call);
+    entry.calls.push_back(std::move(each.call));
+  }
+
+  /// Copies of operands lie behind the arena's end: each is read by the very next
+  /// kernel only, or in a chain.
+  void placeScratch() {
+    // Vector loads may run over the end of the last tensor.
+    program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
+    for (Entry &entry : program.entries)
+      for (KernelCall &call : entry.calls)
+        for (TensorPlace &place : call.places)
+          if (place.space == TensorPlace::Space::Scratch)
+            place = {TensorPlace::Space::Arena, 0, program.arenaBytes + place.offset};
+    program.arenaBytes += scratchBytes;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // What is kept between calls
+  //===--------------------------------------------------------------------===//
+
+  /// Makes a call a derivation, or finds the one that does the same; returns the
+  /// places of its results.
+  std::vector<TensorPlace> derive(const KernelCall &call, const KernelSpec &spec) {
+    std::vector<int64_t> key = {int64_t(call.kernel)};
+    uint32_t writing = 0;
+    const size_t inputs = spec.inputs.size();
+    for (const TensorPlace &place : std::span(call.places).first(inputs)) {
+      key.insert(key.end(), {int64_t(place.space), int64_t(place.index), place.offset});
+      if (place.space == TensorPlace::Space::Persistent)
+        writing |= writers.count(place.offset) ? writers.at(place.offset) : 0;
+      else if (place.space == TensorPlace::Space::Derived)
+        writing |= writersOf[groupAt.at(place.offset)];
+    }
+    auto [it, isNew] = derivationOf.try_emplace(key, program.derivations.size());
+    if (isNew) {
+      auto group = std::find(writersOf.begin(), writersOf.end(), writing);
+      const unsigned number = unsigned(group - writersOf.begin());
+      if (group == writersOf.end())
+        writersOf.push_back(writing);
+      Derivation made{call, number};
+      made.call.chain = -1;
+      made.call.samplePitches.clear();
+      for (size_t o = 0; o < spec.outputs.size(); ++o) {
+        made.call.places[inputs + o] = {TensorPlace::Space::Derived, 0, program.derivedBytes};
+        groupAt[program.derivedBytes] = number;
+        program.derivedBytes = roundUp(program.derivedBytes + bytesOf(spec.outputs[o].buffer), 64);
+      }
+      program.derivations.push_back(std::move(made));
+    }
+    const KernelCall &made = program.derivations[it->second].call;
+    return {made.places.begin() + int64_t(inputs), made.places.end()};
+  }
+
+  /// The groups of what a call reads, and of what that is made from.
+  uint32_t groupsOf(const KernelCall &call) const {
+    uint32_t groups = 0;
+    for (const TensorPlace &place : call.places)
+      if (place.space == TensorPlace::Space::Derived) {
+        const uint32_t writing = writersOf[groupAt.at(place.offset)];
+        for (size_t g = 0; g < writersOf.size(); ++g) // sources of sources have fewer writers
+          groups |= (writersOf[g] & ~writing) == 0 ? 1u << g : 0;
+      }
+    return groups;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Chains
+  //===--------------------------------------------------------------------===//
+
+  /// How many samples a chain's calls take at once, and how many follow each other
+  /// in one task: what the largest call reads and writes stays in the L2,
+  /// and each core has two tasks, so that what passes through a task finds its
+  /// memory in the caches again. No chains where there are fewer samples than that.
+  void sizeChains() {
+    int64_t largest = 1;
+    for (const PlannedCall &each : planned) {
+      if (each.call.chain < 0)
+        continue;
+      int64_t bytes = 0;
+      auto add = [&](const Buffer &buffer) {
+        int64_t sample = sizeOf(buffer.type);
+        for (const Extent &extent : buffer.shape)
+          sample *= extent.isSamples ? 1 : extent.size;
+        bytes += !buffer.shape.empty() && buffer.shape[0].isSamples ? sample : 0;
+      };
+      for (const Buffer &buffer : each.spec.inputs)
+        add(buffer);
+      for (const Output &output : each.spec.outputs)
+        add(output.buffer);
+      largest = std::max(largest, bytes);
+    }
+    const int64_t inTask = machine ? program.batch / (kTasksOfACore * machine->cores) : 0;
+    const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / largest, 1, kMostAtOnce) : 1;
+    program.samplesAtOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(inTask, 1, fits))));
+    program.samplesInTask = std::max<int64_t>(1, inTask / program.samplesAtOnce) * program.samplesAtOnce;
+    for (PlannedCall &each : planned)
+      if (inTask < 1)
+        each.call.chain = -1;
+      else if (each.call.chain >= 0)
+        each.spec.samplesAtOnce = program.samplesAtOnce;
+  }
+
+  /// Bytes between samples of a buffer, 0 if it has none; nothing where a part of
+  /// a sample's number is an inner dimension.
+  static std::optional<int64_t> samplePitchOf(const Buffer &buffer) {
+    int64_t pitch = 0;
+    for (const PhysicalDim &dim : buffer.dims)
+      if (dim.extent.isSamples || (!buffer.shape.empty() && buffer.shape[dim.logical].isSamples)) {
+        if (dim.logical != 0 || dim.divisor != 1 || dim.modulus != 0 || pitch)
+          return std::nullopt;
+        pitch = dim.stride * sizeOf(buffer.type);
+      }
+    return pitch;
+  }
+
+  /// Fills in what a chain's task must know, or takes the call out of its chain,
+  /// along which then nothing passes that could be overwritten by the next sample.
+  void joinChain(const KernelSpec &spec, KernelCall &call) {
+    call.samplePitches.clear();
+    auto add = [&](const Buffer &buffer) {
+      auto pitch = samplePitchOf(buffer);
+      if (pitch) {
+        call.samplePitches.push_back(*pitch);
+      } else if (call.chain >= 0) {
+        brokenChains.insert({adding, call.chain});
+        call.chain = -1;
+      }
+    };
+    for (const Buffer &buffer : spec.inputs)
+      add(buffer);
+    for (const Output &output : spec.outputs)
+      add(output.buffer);
+    if (call.chain < 0)
+      call.samplePitches.clear();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Copies of operands, and kernels
+  //===--------------------------------------------------------------------===//
+
+  /// Operands that the kernel wants in another order are copied before it runs.
+  void copyOperands(PlannedCall &each, const std::vector<LayoutWish> &wishes, Entry &entry) {
+    KernelSpec &spec = each.spec;
+    KernelCall &call = each.call;
+    // In a chain others' copies are still in use.
+    int64_t offset = chainScratch;
+    for (const LayoutWish &wish : wishes) {
+      KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
+      Buffer &buffer = spec.inputs[wish.input];
+      auto take = [&](TensorPlace place) {
+        call.places[wish.input] = place;
+        call.passing[wish.input] = false;
+        buffer.dims = wish.dims;
+        buffer.offset = 0;
+        buffer.external = false;
+      };
+      if (each.steady[wish.input]) {
+        KernelCall once{numberOf(copy, each.op), {call.places[wish.input], {}}, call.location, -1, {}, {false, false}};
+        take(derive(once, copy).front());
+        continue;
+      }
+      TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
+      offset += bytesOf(copy.outputs[0].buffer);
+      KernelCall before{numberOf(copy, each.op), {call.places[wish.input], place}, call.location, call.chain, {},
+                        {call.passing[wish.input], false}};
+      joinChain(copy, before);
+      const bool ofSamples = std::any_of(before.samplePitches.begin(), before.samplePitches.end(),
+                                         [](int64_t pitch) { return pitch != 0; });
+      if (call.chain >= 0 && before.chain >= 0 && !ofSamples) {
+        before.chain = -1; // once, for all samples
+        entry.calls.insert(entry.calls.begin() + int64_t(chainBegin++), std::move(before));
+      } else {
+        entry.calls.push_back(std::move(before));
+      }
+      take(place);
+    }
+    scratchBytes = std::max(scratchBytes, offset);
+    if (call.chain >= 0)
+      chainScratch = offset;
+  }
+
+  /// Equal kernels are one.
+  unsigned numberOf(KernelSpec &spec, unsigned op) {
+    spec.name = "kernel";
+    auto [it, isNew] = kernels.try_emplace(toString(spec), unsigned(program.kernels.size()));
+    if (isNew) {
+      spec.name = "fm_kernel_" + std::to_string(it->second);
+      program.kernels.push_back(spec);
+      opOf.push_back(op);
+    }
+    return it->second;
+  }
+
+  Program &program;
+  std::vector<PlannedCall> planned; ///< in order
+  const Writers &writers;
+  const MachineModel *machine;
+  const unsigned jobs;
+  std::map<std::string, unsigned> kernels; ///< by what they compute
+  std::vector<unsigned> opOf;              ///< per kernel
+  int64_t scratchBytes = 0;
+  // Derived tensors.
+  std::vector<uint32_t> writersOf;                     ///< of each group's sources, together
+  std::map<int64_t, unsigned> groupAt;                 ///< by offset
+  std::map<std::vector<int64_t>, size_t> derivationOf; ///< by kernel and what it reads
+  std::map<unsigned, TensorPlace> derivedPlaces;       ///< by number in the IR
+  // Chains.
+  std::set<std::pair<size_t, int>> brokenChains; ///< entry and number
+  size_t adding = 0;        ///< the entry that gets calls
+  size_t chainBegin = 0;    ///< among the calls of the entry
+  int64_t chainScratch = 0; ///< bytes of scratch that this chain has so far
+};
+
+} // namespace
+
+std::vector<unsigned> addCalls(Program &program, std::vector<PlannedCall> calls, const Writers &writers,
+                               const MachineModel *machine, unsigned jobs) {
+  return CallBuilder(program, std::move(calls), writers, machine, jobs).run();
+}
+
+} // namespace fm::codegen
