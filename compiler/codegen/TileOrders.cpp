@@ -45,7 +45,8 @@ void TileChooser::describeTraffic() {
   };
   reducedOperands = describe(accesses, true);
   epilogueOperands = describe(epilogue, false);
-  writtenOperands = describe(writes, false);
+  if (nest.stage < 0) // else it writes scratch, which lies in the L1
+    writtenOperands = describe(writes, false);
   std::vector<int64_t> strides(dimensions, 0);
   int64_t stride = 1;
   for (size_t l = loops; l-- > 0;) {

@@ -323,6 +323,7 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
       gathers * 0.75 + 0.1 * loads / machine.loadsPerCycle;
   // The loop around a step; several steps in one piece of code share it.
   cycles += inStep <= registers ? 0.25 : 1;
+  cycles += spillsOf(tile, v, lanes, accumulators + std::min<int64_t>(live, 4));
   cycles *= 1 + 0.025 * conflicts;
   // Writing out, spread over the steps.
   for (const auto &list : {writes, epilogue})
@@ -331,6 +332,37 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
         cycles += double(vectors) * lanes * 2.0 / steps;
   cycles += double(vectors) * 2.0 / steps + 6.0 / steps;
   return cycles * waste / (double(vectors) * lanes);
+}
+
+double TileChooser::spillsOf(const std::vector<int64_t> &tile, int v,
+                             int64_t lanes, int64_t held) const {
+  constexpr int64_t mostSteps = 4;
+  const std::vector<Extent> &reduction =
+      spec.stages[nest.reductions[0]].reduction;
+  size_t inner = reduction.size() - 1;
+  while (inner > 0 && reduction[inner].size == 1)
+    --inner;
+  const int64_t run = reduction[inner].size;
+  const bool isOperand = v < 0 || tile[v] == lanes;
+  if (isOperand || machine.vectorRegisters <= 16 || run < 2 || run > mostSteps || reduction[inner].isSamples)
+    return 0;
+  for (const Access &access : accesses) {
+    if ((v >= 0 && access.strides[v] != 0) ||
+        access.strides.size() <= loops + inner)
+      continue;
+    int64_t count = 1, shared = 0;
+    for (size_t l = 0; l < loops; ++l)
+      if (tile[l] > 1 && access.strides[l] != 0) {
+        count *= tile[l];
+        if (access.strides[l] == access.strides[loops + inner])
+          shared = tile[l];
+      }
+    if (shared > 0)
+      held += count / shared * (shared + run - 1);
+  }
+  const double spilled =
+      double(std::max<int64_t>(0, held - machine.vectorRegisters));
+  return 2 * spilled / machine.loadsPerCycle / double(run);
 }
 
 std::vector<TileChooser::Candidate>

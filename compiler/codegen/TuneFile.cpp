@@ -205,10 +205,12 @@ private:
       std::optional<bool> *target = name == "winograd" ? &model.choice.winograd
                                     : name == "fuse"   ? &model.choice.fuse
                                     : name == "layout" ? &model.choice.layout
+                                    : name == "chains" ? &model.choice.chains
                                                        : nullptr;
       if (!target)
         fail(words[i].place,
-             "expected winograd, fuse or layout, found " + quoted(name));
+             "expected winograd, fuse, layout or chains, found " +
+                 quoted(name));
       else if (*target)
         fail(words[i].place, name + " is given twice");
       else if (value != "on" && value != "off")
@@ -490,6 +492,7 @@ std::string toString(const TuneFile &file) {
       add("winograd", model.choice.winograd);
       add("fuse", model.choice.fuse);
       add("layout", model.choice.layout);
+      add("chains", model.choice.chains);
       text += "\n";
     }
     for (const TunedKernel &kernel : machine.kernels) {

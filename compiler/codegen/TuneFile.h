@@ -65,8 +65,8 @@ struct TunedKernel {
 
 /// What holds for a whole model; unset: as the command line says.
 struct ModelChoice {
-  std::optional<bool> winograd, fuse, layout;
-  bool isEmpty() const { return !winograd && !fuse && !layout; }
+  std::optional<bool> winograd, fuse, layout, chains;
+  bool isEmpty() const { return !winograd && !fuse && !layout && !chains; }
 };
 
 struct TunedModel {

@@ -109,8 +109,11 @@ StepKernels::StepKernels(LiveModel &live, const std::vector<std::string> &names,
     arguments.emplace_back(program, entry, 1);
     if (live.call(number, program.batch, arguments.back().pointers()) != FM_OK)
       problem = live.message();
-    for (const KernelCall &call : entry.calls) {
-      sequence.push_back({call.kernel, live.addresses(call, arguments.back().pointers())});
+    const size_t first = sequence.size();
+    for (size_t i = 0, end = 0; i < entry.calls.size(); ++i) {
+      const KernelCall &call = entry.calls[i];
+      end = i < end ? end : entry.chainEnd(i);
+      sequence.push_back({call.kernel, live.addresses(call, arguments.back().pointers()), &call, first + end});
       ++callsOf[call.kernel];
     }
     for (size_t i = 0; i < entry.arguments.size(); ++i)
@@ -137,20 +140,31 @@ void StepKernels::restore(const std::vector<std::string> &image) {
     std::memcpy(regions[i].data, image[i].data(), regions[i].size);
 }
 
-int StepKernels::run(const Call &call, KernelFunction function, int64_t n) {
-  return function ? function(live.instance(), n, call.pointers.data())
-                  : live.callKernel(call.kernel, n, call.pointers);
+int StepKernels::run(const Call &call, KernelFunction function, int64_t n, const std::vector<void *> &pointers) {
+  return function ? function(live.instance(), n, pointers.data()) : live.callKernel(call.kernel, n, pointers);
 }
 
 std::vector<double> StepKernels::pass(const Functions &functions) {
   FlushDenormals mode;
   std::vector<double> seconds(functions.size(), 0);
-  const int64_t n = live.program().batch;
-  for (const Call &call : sequence) {
+  const Program &program = live.program();
+  const int64_t n = program.batch;
+  const auto timed = [&](const Call &call, int64_t count, const std::vector<void *> &pointers) {
     const bool own = isLong[call.kernel];
     const double before = secondsOf(own);
-    run(call, functions[call.kernel], n);
+    run(call, functions[call.kernel], count, pointers);
     seconds[call.kernel] += secondsOf(own) - before;
+  };
+  for (size_t i = 0, end; i < sequence.size(); i = end) {
+    end = sequence[i].chainEnd;
+    if (end == i + 1) {
+      timed(sequence[i], n, sequence[i].pointers);
+      continue;
+    }
+    for (int64_t begin = 0; begin < n; begin += program.samplesAtOnce)
+      for (size_t k = i; k < end; ++k)
+        timed(sequence[k], std::min(program.samplesAtOnce, n - begin),
+              sequence[k].planned->atSample(begin, begin - begin % program.samplesInTask, sequence[k].pointers));
   }
   return seconds;
 }

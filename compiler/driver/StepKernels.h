@@ -31,7 +31,7 @@ public:
 
   /// Per kernel of the program; null: the model's own.
   using Functions = std::vector<KernelFunction>;
-  /// One pass; seconds per kernel, all of its calls together.
+  /// One pass, chains as in a step; seconds per kernel, all of its calls together.
   std::vector<double> pass(const Functions &functions);
   /// Calls of each kernel in a pass.
   const std::vector<int> &calls() const { return callsOf; }
@@ -56,6 +56,8 @@ private:
   struct Call {
     unsigned kernel;
     std::vector<void *> pointers;
+    const codegen::KernelCall *planned;
+    size_t chainEnd; ///< behind the last call of its chain, in `sequence`
   };
   struct Region {
     char *data;
@@ -64,7 +66,8 @@ private:
 
   std::vector<std::string> save() const;
   void restore(const std::vector<std::string> &image);
-  int run(const Call &call, KernelFunction function, int64_t n);
+  int run(const Call &call, KernelFunction function, int64_t n) { return run(call, function, n, call.pointers); }
+  int run(const Call &call, KernelFunction function, int64_t n, const std::vector<void *> &pointers);
   void check(const Call &call, const std::vector<Candidate> &candidates, std::vector<std::string> &outcomes);
   std::string differences(const Call &call, int64_t n, const std::vector<std::string> &expected);
 

@@ -256,6 +256,7 @@ private:
     };
     for (const Variant &variant : {Variant{"winograd", &CompilerOptions::winograd, &ModelChoice::winograd},
                                    Variant{"layout", &CompilerOptions::layout, &ModelChoice::layout},
+                                   Variant{"chains", &CompilerOptions::chains, &ModelChoice::chains},
                                    Variant{"fuse", &CompilerOptions::fuse, &ModelChoice::fuse}}) {
       if (interrupt.happened() || diagnostics.hasErrors())
         return;

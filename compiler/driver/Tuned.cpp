@@ -64,6 +64,7 @@ void apply(const codegen::ModelChoice &choice, CompilerOptions &options) {
   options.winograd &= choice.winograd.value_or(true);
   options.fuse &= choice.fuse.value_or(true);
   options.layout &= choice.layout.value_or(true);
+  options.chains &= choice.chains.value_or(true);
 }
 
 } // namespace fm::driver

@@ -274,17 +274,18 @@ FM_LOWER(WindowMaxOp) {
       getLoc(), types, ValueRange{image, window}, starts, maps, kWindowIterators,
       [&](OpBuilder &body, Location loc, ValueRange elements) {
         ScalarExpr x(body, loc, elements[0]), best(body, loc, elements[2]);
+        if (!wantsPosition) { // no question which of two equal ones, or of two NaNs
+          body.create<linalg::YieldOp>(loc, best.maximum(x).value);
+          return;
+        }
         ScalarExpr larger = x.compare("gt", best);
         if (x.isFloat()) // the last NaN wins, as in PyTorch
           larger = {body, loc, body.create<arith::OrIOp>(loc, larger.value, x.compare("ne", x).value)};
-        SmallVector<Value> results = {larger.select(x, best)};
-        if (wantsPosition) {
-          IndexBuilder at{body, loc};
-          Value position = body.create<arith::AddIOp>(loc, at.mul(at.dim(4), getSize()[1]), at.dim(5));
-          Value number = body.create<arith::IndexCastOp>(loc, positionType.getElementType(), position);
-          results.push_back(larger.select({body, loc, number}, {body, loc, elements[3]}));
-        }
-        body.create<linalg::YieldOp>(loc, results);
+        IndexBuilder at{body, loc};
+        Value position = body.create<arith::AddIOp>(loc, at.mul(at.dim(4), getSize()[1]), at.dim(5));
+        Value number = body.create<arith::IndexCastOp>(loc, positionType.getElementType(), position);
+        body.create<linalg::YieldOp>(
+            loc, ValueRange{larger.select(x, best), larger.select({body, loc, number}, {body, loc, elements[3]})});
       });
   return {generic.getResult(0), wantsPosition ? generic.getResult(1) : Value()};
 }

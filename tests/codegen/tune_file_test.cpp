@@ -102,7 +102,7 @@ TEST(TuneFile, RoundTrip) {
       "cpu znver4 512\n"
       "\n"
       "# encoder, batch 8\n"
-      "model 00c0ffee00c0ffee winograd=off fuse=on layout=off\n"
+      "model 00c0ffee00c0ffee winograd=off fuse=on layout=off chains=off\n"
       "\n"
       "# 24x64 over 48: 3.0 -> 2.5 us\n"
       "# and another line\n"
@@ -198,8 +198,9 @@ TEST(TuneFile, Models) {
   const std::string head = "fmc-tune 1\ncpu a 128\nmodel 00000000000000ff";
   EXPECT_EQ(problemsOf(head + " winograd=yes\n"),
             "3:33: expected on or off, found 'yes'\n");
-  EXPECT_EQ(problemsOf(head + " winogard=off\n"),
-            "3:24: expected winograd, fuse or layout, found 'winogard'\n");
+  EXPECT_EQ(
+      problemsOf(head + " winogard=off\n"),
+      "3:24: expected winograd, fuse, layout or chains, found 'winogard'\n");
   EXPECT_EQ(problemsOf(head + " fuse=on fuse=off\n"),
             "3:32: fuse is given twice\n");
   EXPECT_EQ(problemsOf(head + "\nmodel 00000000000000ff\n"),
