@@ -344,7 +344,8 @@ double TileChooser::spillsOf(const std::vector<int64_t> &tile, int v,
     --inner;
   const int64_t run = reduction[inner].size;
   const bool isOperand = v < 0 || tile[v] == lanes;
-  if (isOperand || machine.vectorRegisters <= 16 || run < 2 || run > mostSteps || reduction[inner].isSamples)
+  if (isOperand || machine.vectorRegisters <= 16 || run < 2 ||
+      run > mostSteps || reduction[inner].isSamples)
     return 0;
   for (const Access &access : accesses) {
     if ((v >= 0 && access.strides[v] != 0) ||
