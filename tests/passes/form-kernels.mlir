@@ -176,7 +176,7 @@ func.func @results(%n: index {fm.binding = #fm.binding<samples, "n">},
 // CHECK-LABEL: @anchors
 // CHECK:         fm.kernel n(%arg0) reads(%arg1, %arg2)
 // CHECK:           arith.mulf
-// CHECK:           arith.cmpf
+// CHECK:           arith.maximumf
 // CHECK:         fm.kernel n(%arg0) reads(%arg3)
 // CHECK:           arith.mulf
 // CHECK:           arith.addf
