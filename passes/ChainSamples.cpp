@@ -181,21 +181,14 @@ public:
           before[k].insert(number[producer]);
       }
     // A persistent tensor is overwritten behind its last reader.
-    llvm::StringMap<BlockArgument> persistent;
-    for (BlockArgument argument : function.getArguments()) {
-      auto binding = argumentBinding(function, argument.getArgNumber());
-      if (binding && isPersistent(binding.getKind()))
-        persistent[binding.getName()] = argument;
-    }
-    for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
-      auto binding = resultBinding(function, i);
+    forEachOverwritten(function, [&](BlockArgument tensor, Value value) {
       Operation *writer = viewRoot(value).getDefiningOp();
-      if (!isPersistent(binding.getKind()) || !persistent.count(binding.getName()) || !writer || !number.count(writer))
-        continue;
-      for (int reader : readers.lookup(persistent[binding.getName()]))
+      if (!writer || !number.count(writer))
+        return;
+      for (int reader : readers.lookup(tensor))
         if (reader != number[writer])
           before[number[writer]].insert(reader);
-    }
+    });
   }
 
   /// Chains as long as they can be, each behind what it needs and before what

@@ -341,17 +341,9 @@ private:
   /// Calls `visit` with each persistent tensor that is overwritten, and the op
   /// whose result replaces it.
   void forEachUpdate(llvm::function_ref<void(BlockArgument, linalg::GenericOp)> visit) {
-    llvm::StringMap<BlockArgument> arguments;
-    for (BlockArgument argument : function.getArguments()) {
-      auto binding = argumentBinding(function, argument.getArgNumber());
-      if (binding && isPersistent(binding.getKind()))
-        arguments[binding.getName()] = argument;
-    }
-    for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
-      auto binding = resultBinding(function, i);
-      if (isPersistent(binding.getKind()) && arguments.count(binding.getName()))
-        visit(arguments[binding.getName()], value.getDefiningOp<linalg::GenericOp>());
-    }
+    forEachOverwritten(function, [&](BlockArgument tensor, Value value) {
+      visit(tensor, value.getDefiningOp<linalg::GenericOp>());
+    });
   }
 
   /// Readers of a persistent tensor, and the op whose result replaces it.

@@ -11,6 +11,7 @@
 
 #include "compiler/codegen/KernelSpec.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -130,6 +131,15 @@ struct Program {
   std::vector<KernelSpec> kernels;
   std::vector<Entry> entries;
   std::vector<Derivation> derivations; ///< in an order in which they can run
+
+  /// The order in which one thread takes `calls` calls that are a chain, or one alone,
+  /// for n samples: visit(call, count, first sample, first one of its task).
+  template <typename Visit> void forEachTurn(size_t calls, int64_t n, Visit &&visit) const {
+    const int64_t atOnce = calls > 1 ? samplesAtOnce : n;
+    for (int64_t first = 0; first < n; first += atOnce)
+      for (size_t k = 0; k < calls; ++k)
+        visit(k, std::min(atOnce, n - first), first, calls > 1 ? first - first % samplesInTask : 0);
+  }
 
   int64_t arenaBegin() const { return persistentBytes + derivedBytes; }
   int64_t memoryBytes() const { return arenaBegin() + arenaBytes; }

@@ -3,6 +3,7 @@
 #include "compiler/codegen/ProgramCalls.h"
 
 #include "compiler/codegen/Layouts.h"
+#include "compiler/codegen/Schedule.h"
 
 #include <algorithm>
 #include <bit>
@@ -13,10 +14,6 @@
 namespace fm::codegen {
 
 namespace {
-
-/// How far past the end of our own memory kernels may read: Schedule.h's
-/// maxOverreadBytes.
-constexpr int64_t kOverreadBytes = 256;
 
 /// Parallel tasks of a chain that each core of the machine model should have.
 constexpr int64_t kTasksOfACore = 2;
@@ -95,7 +92,7 @@ private:
   /// kernel only, or in a chain.
   void placeScratch() {
     // Vector loads may run over the end of the last tensor.
-    program.arenaBytes = roundUp(program.arenaBytes + kOverreadBytes, 64);
+    program.arenaBytes = roundUp(program.arenaBytes + maxOverreadBytes, 64);
     for (Entry &entry : program.entries)
       for (KernelCall &call : entry.calls)
         for (TensorPlace &place : call.places)

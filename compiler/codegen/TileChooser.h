@@ -83,7 +83,7 @@ private:
   /// Cycles of a step for registers that are stored and loaded again. LLVM writes
   /// out the few steps of a window's row, and keeps what two of them read: 13 x
   /// 32 points of a 3x3 convolution of one channel read 15 numbers, for which 26
-  /// sums leave no registers, 7 x 32 read 9. Seed CNN, forward pass, 1.06 (Zen
+  /// sums leave no registers, 9 x 32 read 11. Seed CNN, forward pass, 1.07 (Zen
   /// 5). What is needed once comes right from memory. With 16 registers tiles are
   /// small enough: the same rule there is 0.99 to 1.00. `held`: registers of what
   /// is held anyway.

@@ -65,15 +65,14 @@ private:
     for (int pass = 0; pass < 8 || Clock::now() - start < std::chrono::duration<double>(budget); ++pass)
       for (size_t i = 0, end; i < entry.calls.size(); i = end) {
         end = entry.chainEnd(i);
-        const int64_t atOnce = end - i > 1 ? program.samplesAtOnce : n;
         std::vector<double> seconds(end - i, 0);
-        for (int64_t begin = 0; begin < n; begin += atOnce)
-          for (size_t k = i; k < end; ++k) {
-            const auto own = entry.calls[k].atSample(begin, begin - begin % program.samplesInTask, pointers[k]);
-            const auto before = Clock::now();
-            live.callKernel(entry.calls[k].kernel, std::min(atOnce, n - begin), own);
-            seconds[k - i] += std::chrono::duration<double>(Clock::now() - before).count();
-          }
+        program.forEachTurn(end - i, n, [&](size_t k, int64_t count, int64_t first, int64_t begin) {
+          const KernelCall &call = entry.calls[i + k];
+          const auto own = call.atSample(first, begin, pointers[i + k]);
+          const auto before = Clock::now();
+          live.callKernel(call.kernel, count, own);
+          seconds[k] += std::chrono::duration<double>(Clock::now() - before).count();
+        });
         for (size_t k = i; k < end && pass > 0; ++k) // the first one warms up
           samples[k].push_back(seconds[k - i]);
       }

@@ -138,6 +138,7 @@ std::vector<std::string> StepKernels::save() const {
 void StepKernels::restore(const std::vector<std::string> &image) {
   for (size_t i = 0; i < regions.size(); ++i)
     std::memcpy(regions[i].data, image[i].data(), regions[i].size);
+  live.instance()->derived = 0; // parameters have been written into
 }
 
 int StepKernels::run(const Call &call, KernelFunction function, int64_t n, const std::vector<void *> &pointers) {
@@ -148,23 +149,16 @@ std::vector<double> StepKernels::pass(const Functions &functions) {
   FlushDenormals mode;
   std::vector<double> seconds(functions.size(), 0);
   const Program &program = live.program();
-  const int64_t n = program.batch;
-  const auto timed = [&](const Call &call, int64_t count, const std::vector<void *> &pointers) {
-    const bool own = isLong[call.kernel];
-    const double before = secondsOf(own);
-    run(call, functions[call.kernel], count, pointers);
-    seconds[call.kernel] += secondsOf(own) - before;
-  };
   for (size_t i = 0, end; i < sequence.size(); i = end) {
     end = sequence[i].chainEnd;
-    if (end == i + 1) {
-      timed(sequence[i], n, sequence[i].pointers);
-      continue;
-    }
-    for (int64_t begin = 0; begin < n; begin += program.samplesAtOnce)
-      for (size_t k = i; k < end; ++k)
-        timed(sequence[k], std::min(program.samplesAtOnce, n - begin),
-              sequence[k].planned->atSample(begin, begin - begin % program.samplesInTask, sequence[k].pointers));
+    program.forEachTurn(end - i, program.batch, [&](size_t k, int64_t count, int64_t first, int64_t begin) {
+      const Call &call = sequence[i + k];
+      const auto pointers = call.planned->atSample(first, begin, call.pointers);
+      const bool own = isLong[call.kernel];
+      const double before = secondsOf(own);
+      run(call, functions[call.kernel], count, pointers);
+      seconds[call.kernel] += secondsOf(own) - before;
+    });
   }
   return seconds;
 }

@@ -11,6 +11,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include "llvm/ADT/StringMap.h"
+
 namespace fm {
 
 inline constexpr llvm::StringLiteral kBinding = "fm.binding";
@@ -37,6 +39,23 @@ inline ir::BindingAttr resultBinding(mlir::func::FuncOp function, unsigned i) {
 inline bool isPersistent(ir::BindingKind kind) {
   return kind == ir::BindingKind::Parameter ||
          kind == ir::BindingKind::Optimizer || kind == ir::BindingKind::State;
+}
+
+/// Calls `visit` with each persistent tensor that an entry overwrites, and the value
+/// that replaces it.
+inline void forEachOverwritten(mlir::func::FuncOp function,
+                               llvm::function_ref<void(mlir::BlockArgument, mlir::Value)> visit) {
+  llvm::StringMap<mlir::BlockArgument> arguments;
+  for (mlir::BlockArgument argument : function.getArguments()) {
+    auto binding = argumentBinding(function, argument.getArgNumber());
+    if (binding && isPersistent(binding.getKind()))
+      arguments[binding.getName()] = argument;
+  }
+  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
+    auto binding = resultBinding(function, i);
+    if (isPersistent(binding.getKind()) && arguments.count(binding.getName()))
+      visit(arguments[binding.getName()], value);
+  }
 }
 
 } // namespace fm

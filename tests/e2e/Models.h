@@ -5,6 +5,8 @@
 
 #include "tests/support/Live.h"
 
+#include <atomic>
+
 namespace fm::test {
 
 /// All kinds of state: convolutions, running statistics, dropout, shared
@@ -51,6 +53,26 @@ inline const char *const kConvolved = R"(model convolved(batch = 9) {
   train sgd(lr = 0.1, momentum = 0.9)
 }
 )";
+
+/// Compiled once for all tests of this program.
+inline Code shared(const char *text, const Variant &variant = {}) {
+  static std::map<std::pair<std::string, std::string>, Code> all;
+  Code &code = all[{text, variant.name()}];
+  if (!code)
+    code = compile(text, variant);
+  return code;
+}
+
+struct CountingPool {
+  fm_pool *pool;
+  std::atomic<int> loops{0};
+  static int run(void *self, fm_task task, void *context, int32_t begin,
+                 int32_t count, uint8_t *closure) {
+    auto *counting = static_cast<CountingPool *>(self);
+    ++counting->loops;
+    return fm_pool_run(counting->pool, task, context, begin, count, closure);
+  }
+};
 
 /// Sets `image` and `label` for step number `step`.
 inline void setBatch(Network &network, uint64_t step) {
