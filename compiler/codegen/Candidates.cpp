@@ -20,8 +20,7 @@ const Nest &nestOf(const Plan &plan, size_t number) {
 /// Changes of one nest's choice in one respect.
 class Neighbours {
 public:
-  Neighbours(const KernelSpec &spec, const Nest &nest)
-      : spec(spec), nest(nest), start(nest.choice) {}
+  explicit Neighbours(const Nest &nest) : nest(nest), start(nest.choice) {}
 
   std::vector<NestChoice> run() {
     tiles();
@@ -35,7 +34,6 @@ public:
   }
 
 private:
-  const KernelSpec &spec;
   const Nest &nest;
   const NestChoice start;
   std::vector<NestChoice> list;
@@ -214,7 +212,7 @@ void Candidates::addPromising() {
 void Candidates::addNear() {
   const Plan plan = planKernel(form, machine, best);
   for (size_t nest = 0; nest < best.size(); ++nest)
-    for (const NestChoice &other : Neighbours(form, nestOf(plan, nest)).run()) {
+    for (const NestChoice &other : Neighbours(nestOf(plan, nest)).run()) {
       ScheduleChoice choice = best;
       choice[nest] = other;
       consider(choice, nest, near);

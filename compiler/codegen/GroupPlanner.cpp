@@ -31,8 +31,8 @@ public:
   GroupPlanner(const KernelSpec &spec, const MachineModel &machine,
                const std::vector<std::vector<int>> &storedBy, int number,
                const std::set<unsigned> &inlined)
-      : spec(spec), machine(machine), storedBy(storedBy), number(number),
-        inlined(inlined), regions(spec, group, storedBy, number) {}
+      : spec(spec), machine(machine), inlined(inlined),
+        regions(spec, group, storedBy, number) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
             ChoiceQuery *query, size_t &choiceOffset, ChoiceProblem &problem,
@@ -143,8 +143,6 @@ private:
 
   const KernelSpec &spec;
   const MachineModel &machine;
-  const std::vector<std::vector<int>> &storedBy;
-  const int number;
   const std::set<unsigned> &inlined;
   Group group;
   const NestRegions regions;

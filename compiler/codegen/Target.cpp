@@ -137,6 +137,7 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
       machine.vectorBits = 512;
       machine.vectorRegisters = 32;
       machine.l2Bytes = 1 << 20;
+      machine.l2ManyRowsBytesPerCycle = 32;
       // Halves of a vector one after the other (AMD's optimisation guide).
       if (target.cpu == "znver4")
         machine.fmaPerCycle = machine.loadsPerCycle = 1;

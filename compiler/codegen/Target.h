@@ -26,6 +26,7 @@ struct MachineModel {
   double l2BytesPerCycle = 32; ///< sustained
   /// The same of short pieces far apart, such as the rows of a matrix.
   double l2RowBytesPerCycle = 16;
+  double l2ManyRowsBytesPerCycle = 16; ///< of long runs of such pieces
   /// Whether rows that come from L3 are better prefetched (Prefetch.h): on Zen
   /// 3 a small batch's dense layers gain 5%, on a Xeon with AVX-512 they lose
   /// 40%.

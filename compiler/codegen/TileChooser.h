@@ -80,13 +80,21 @@ private:
 
   double costOf(const std::vector<int64_t> &tile, int v, int64_t lanes) const;
 
-  /// Cycles of a step for registers that are stored and loaded again. LLVM writes
-  /// out the few steps of a window's row, and keeps what two of them read: 13 x
-  /// 32 points of a 3x3 convolution of one channel read 15 numbers, for which 26
-  /// sums leave no registers, 9 x 32 read 11. Seed CNN, forward pass, 1.07 (Zen
-  /// 5). What is needed once comes right from memory. With 16 registers tiles are
-  /// small enough: the same rule there is 0.99 to 1.00. `held`: registers of what
-  /// is held anyway.
+  /// Whether a reduction's steps are many, and of long vectors: what is around
+  /// the products is issued beside them, and rows come as fast as streams do.
+  /// Dense layers of 1024 x K -> N as times of tiles of 8 x 32 (Zen 5), K =
+  /// 256: 2 x 3 x 64 1.00, 13 x 32 1.01, 4 x 64 1.08, 4 x 96 1.07; K = 1024: 6
+  /// x 64 1.00, 12 x 32 1.03 to 1.05, 4 x 64 1.08. So 32 bytes of rows a cycle
+  /// cost 8%, 21 nothing, and a row that a tile has too many what it should.
+  bool issuesBeside() const;
+
+  /// Cycles of a step for registers that are stored and loaded again. LLVM
+  /// writes out the few steps of a window's row, and keeps what two of them
+  /// read: 13 x 32 points of a 3x3 convolution of one channel read 15 numbers,
+  /// for which 26 sums leave no registers, 9 x 32 read 11. Seed CNN, forward
+  /// pass, 1.07 (Zen 5). What is needed once comes right from memory. With 16
+  /// registers tiles are small enough: the same rule there is 0.99 to 1.00.
+  /// `held`: registers of what is held anyway.
   double spillsOf(const std::vector<int64_t> &tile, int v, int64_t lanes,
                   int64_t held) const;
 
@@ -152,7 +160,8 @@ private:
   /// matrix, comes at half of the rate, and adds up with the arithmetic as
   /// fourth powers: tiles of 6 x 16, 4 x 24, 3 x 32 and 2 x 40 want 64 to 160
   /// bytes of rows in steps of 6 and 5 cycles, and take 6.5, 7.7, 8.7 and 9.5
-  /// (1024 x 256 over 1024, AVX2); 160 bytes without gaps are there in 5.6.
+  /// (1024 x 256 over 1024, AVX2); 160 bytes without gaps are there in 5.6. As
+  /// eighth powers where `issuesBeside`.
   /// Where all operands jump, nothing is hidden.
   double withL2(double compute, const Traffic &intoL1,
                 const Stage &stage) const;

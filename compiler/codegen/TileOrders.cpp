@@ -117,8 +117,12 @@ double TileChooser::withL2(double compute, const Traffic &intoL1,
   const double fromL2 = intoL1.bytes / machine.l2BytesPerCycle;
   if (!streams(stage))
     return std::max(compute, fromL2) + fromL2;
-  const double rows = intoL1.jumping / machine.l2RowBytesPerCycle;
-  const double busy = std::sqrt(std::hypot(compute * compute, rows * rows));
+  const bool many = issuesBeside();
+  const double rows = intoL1.jumping / (many ? machine.l2ManyRowsBytesPerCycle
+                                             : machine.l2RowBytesPerCycle);
+  const double power = many ? 8 : 4;
+  const double busy =
+      std::pow(std::pow(compute, power) + std::pow(rows, power), 1 / power);
   const double streamed =
       (intoL1.bytes - intoL1.jumping) / machine.l2BytesPerCycle;
   return std::max(busy, fromL2) + 0.1 * streamed;

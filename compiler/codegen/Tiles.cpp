@@ -276,7 +276,7 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
   if (v >= 0 && storesWhole && !storesWholeAlong(v) && steps < 512)
     return std::numeric_limits<double>::infinity();
   const int64_t accumulators = vectors * results;
-  double loads = 0, gathers = 0, conflicts = 0;
+  double loads = 0, rows = 0, gathers = 0, conflicts = 0;
   int64_t live = 0, gathered = 0, inStep = accumulators;
   for (const Access &access : accesses) {
     int64_t count = 1;
@@ -291,6 +291,7 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
                           access.strides.begin() + loops, access.strides.end(),
                           [](int64_t stride) { return stride == 0; });
     loads += once ? double(count) / steps : count;
+    rows += contiguous && !once ? count : 0;
     for (size_t l = 0; l < loops; ++l)
       if (static_cast<int>(l) != v && access.strides[l] != irregular)
         conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 2);
@@ -320,9 +321,14 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
   const double latency = 1.25 * machine.fmaLatency;
   double cycles =
       std::max({arithmetic, loads / machine.loadsPerCycle * 1.05, latency}) +
-      gathers * 0.75 + 0.1 * loads / machine.loadsPerCycle;
-  // The loop around a step; several steps in one piece of code share it.
-  cycles += inStep <= registers ? 0.25 : 1;
+      gathers * 0.75;
+  // Loads that hold products up, and the loop around a step; several steps in
+  // one piece of code share it. Neighbours of a number that is multiplied with
+  // a row are in the L1 already.
+  const bool beside = issuesBeside();
+  const double late = beside ? 0.025 * (loads + 3 * rows) : 0.1 * loads;
+  cycles += late / machine.loadsPerCycle;
+  cycles += inStep > registers ? 1 : beside ? 0.1 : 0.25;
   cycles += spillsOf(tile, v, lanes, accumulators + std::min<int64_t>(live, 4));
   cycles *= 1 + 0.025 * conflicts;
   // Writing out, spread over the steps.
@@ -332,6 +338,10 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
         cycles += double(vectors) * lanes * 2.0 / steps;
   cycles += double(vectors) * 2.0 / steps + 6.0 / steps;
   return cycles * waste / (double(vectors) * lanes);
+}
+
+bool TileChooser::issuesBeside() const {
+  return machine.vectorBits >= 512 && steps >= 64;
 }
 
 double TileChooser::spillsOf(const std::vector<int64_t> &tile, int v,
