@@ -6,6 +6,7 @@
 
 #include "compiler/codegen/EmitProgram.h"
 
+#include "compiler/codegen/EmitChains.h"
 #include "compiler/codegen/EmitTables.h"
 
 #include <fm/runtime.h>
@@ -50,7 +51,7 @@ class Emitter {
 public:
   Emitter(const Program &program, LLVMContext &context, const std::string &triple)
       : program(program), context(context), builder(context),
-        module(std::make_unique<Module>(program.name, context)) {
+        module(std::make_unique<Module>(program.name, context)), chains(program, *module) {
     module->setTargetTriple(triple);
     i32 = builder.getInt32Ty();
     i64 = builder.getInt64Ty();
@@ -191,9 +192,9 @@ private:
         SmallVector<Value *> pointers;
         for (const KernelCall &call : calls)
           pointers.append(pointersOf(call));
-        failed = emitChain(calls, instance, n, pointers);
+        failed = chains.emit(builder, calls, instance, n, pointers);
       } else {
-        failed = emitCall(calls[0], instance, n, pointersOf(calls[0]));
+        failed = emitKernelCall(builder, program, calls[0], instance, n, pointersOf(calls[0]));
       }
       error = builder.CreateOr(error, failed);
     }
@@ -270,7 +271,8 @@ private:
       auto pointers = emitPointers(derivation.call, memory, [](unsigned) -> Value * {
         llvm_unreachable("an argument is no source");
       });
-      Value *failed = builder.CreateOr(error, emitCall(derivation.call, instance, int64(1), pointers));
+      Value *failed = builder.CreateOr(
+          error, emitKernelCall(builder, program, derivation.call, instance, int64(1), pointers));
       builder.CreateBr(after);
       builder.SetInsertPoint(after);
       PHINode *either = builder.CreatePHI(i32, 2);
@@ -284,86 +286,6 @@ private:
                                              builder.CreateLoad(i32, place)), place);
     builder.CreateRet(error);
     return deriving;
-  }
-
-  Value *emitCall(const KernelCall &call, Value *instance, Value *n, ArrayRef<Value *> pointers) {
-    SmallVector<Type *> types = {ptr, i64};
-    types.append(pointers.size(), ptr);
-    SmallVector<Value *> arguments = {instance, n};
-    arguments.append(pointers.begin(), pointers.end());
-    auto kernel = module->getOrInsertFunction(program.kernels[call.kernel].name, FunctionType::get(i32, types, false));
-    return builder.CreateCall(kernel, arguments);
-  }
-
-  /// Kernels that take turns: one parallel loop, each iteration of which runs all
-  /// of them for a few samples. Inside of it they run their own loops in order,
-  /// on an instance without threads. `pointers`: all calls' one after the other.
-  Value *emitChain(ArrayRef<KernelCall> calls, Value *instance, Value *n, ArrayRef<Value *> pointers) {
-    const int64_t most = program.samplesAtOnce, inTask = program.samplesInTask;
-    auto *type = ArrayType::get(i64, 1 + pointers.size()); // n, then the pointers
-    auto slot = [&](Value *closure, size_t k) { return builder.CreateConstInBoundsGEP2_64(type, closure, 0, k); };
-    Value *closure = entryAlloca(type);
-    builder.CreateStore(n, slot(closure, 0));
-    for (size_t k = 0; k < pointers.size(); ++k)
-      builder.CreateStore(pointers[k], slot(closure, 1 + k));
-    auto *task = Function::Create(FunctionType::get(i32, {ptr, i32, ptr}, false), GlobalValue::InternalLinkage,
-                                  program.name + "_chain", *module);
-    {
-      IRBuilder<>::InsertPointGuard guard(builder);
-      builder.SetInsertPoint(BasicBlock::Create(context, "entry", task));
-      BasicBlock *entry = builder.GetInsertBlock();
-      auto *loop = BasicBlock::Create(context, "samples", task);
-      auto *done = BasicBlock::Create(context, "done", task);
-      Value *held = task->getArg(2);
-      Value *first = builder.CreateMul(builder.CreateSExt(task->getArg(1), i64), int64(inTask));
-      Value *end = builder.CreateBinaryIntrinsic(Intrinsic::smin, builder.CreateLoad(i64, slot(held, 0)),
-                                                 builder.CreateAdd(first, int64(inTask)));
-      builder.CreateBr(loop);
-      builder.SetInsertPoint(loop);
-      PHINode *begin = builder.CreatePHI(i64, 2), *before = builder.CreatePHI(i32, 2);
-      begin->addIncoming(first, entry);
-      before->addIncoming(int32(0), entry);
-      Value *count = builder.CreateBinaryIntrinsic(Intrinsic::smin, builder.CreateSub(end, begin), int64(most));
-      Value *failed = before;
-      size_t k = 0;
-      for (const KernelCall &call : calls) {
-        SmallVector<Value *> own;
-        for (auto [pitch, passing] : zip(call.samplePitches, call.passing)) {
-          Value *base = builder.CreateLoad(ptr, slot(held, 1 + k++));
-          own.push_back(pitch ? builder.CreateGEP(builder.getInt8Ty(), base,
-                                                  builder.CreateMul(passing ? first : begin, int64(pitch)))
-                              : base);
-        }
-        failed = builder.CreateOr(failed, emitCall(call, withoutThreads(), count, own));
-      }
-      Value *next = builder.CreateAdd(begin, int64(most));
-      begin->addIncoming(next, builder.GetInsertBlock());
-      before->addIncoming(failed, builder.GetInsertBlock());
-      builder.CreateCondBr(builder.CreateICmpSLT(next, end), loop, done);
-      builder.SetInsertPoint(done);
-      builder.CreateRet(failed);
-    }
-    auto run = module->getOrInsertFunction("fm_parallel_for", i32, ptr, ptr, i32, i32, ptr);
-    Value *tasks = builder.CreateSDiv(builder.CreateAdd(n, int64(inTask - 1)), int64(inTask));
-    return builder.CreateCall(run, {instance, task, int32(0), builder.CreateTrunc(tasks, i32), closure});
-  }
-
-  /// An instance that runs parallel loops in order.
-  Constant *withoutThreads() {
-    auto *type = ArrayType::get(builder.getInt8Ty(), sizeof(fm_instance));
-    if (!serial) {
-      serial = new GlobalVariable(*module, type, /*isConstant=*/true, GlobalValue::InternalLinkage,
-                                  ConstantAggregateZero::get(type), program.name + "_serial");
-      serial->setAlignment(Align(alignof(fm_instance)));
-    }
-    return serial;
-  }
-
-  AllocaInst *entryAlloca(Type *type) {
-    IRBuilder<>::InsertPointGuard guard(builder);
-    BasicBlock &entry = builder.GetInsertBlock()->getParent()->getEntryBlock();
-    builder.SetInsertPoint(&entry, entry.begin());
-    return builder.CreateAlloca(type);
   }
 
   /// A function that calls one of `count` functions with arguments from an array.
@@ -409,11 +331,11 @@ private:
   LLVMContext &context;
   IRBuilder<> builder;
   std::unique_ptr<Module> module;
+  ChainEmitter chains;
   IntegerType *i32, *i64;
   Type *f64;
   PointerType *ptr;
   GlobalVariable *model = nullptr;
-  GlobalVariable *serial = nullptr;
   Function *deriving = nullptr;
   SmallVector<Constant *> constants;
 };

@@ -75,10 +75,10 @@ struct KernelCall {
   /// Per place: it is written and read within one chain only, so that samples of
   /// one task may follow each other in the same memory.
   std::vector<bool> passing;
-  /// Its pointers for samples from `first` on, in a task that began with `begin`.
-  std::vector<void *> atSample(int64_t first, int64_t begin, std::vector<void *> pointers) const {
+  /// Its pointers for samples from `first` on, in the first task.
+  std::vector<void *> atSample(int64_t first, std::vector<void *> pointers) const {
     for (size_t i = 0; i < samplePitches.size(); ++i)
-      pointers[i] = static_cast<char *>(pointers[i]) + (passing[i] ? begin : first) * samplePitches[i];
+      pointers[i] = static_cast<char *>(pointers[i]) + (passing[i] ? 0 : first) * samplePitches[i];
     return pointers;
   }
 };
@@ -117,8 +117,9 @@ struct Program {
   std::string name;   ///< of the model
   std::string source; ///< file it was read from, for comments
   int64_t batch = 1;
-  // Of chains: so many samples a call has at most, and a task, a multiple of it.
-  int64_t samplesAtOnce = 1, samplesInTask = 1;
+  // Of chains: so many samples a call has at most, and a share (see ChainEmitter), a
+  // multiple of it.
+  int64_t samplesAtOnce = 1, samplesInShare = 1;
   std::vector<PersistentTensor> tensors; ///< by offset
   int64_t persistentBytes = 0;
   int64_t parameterBytes = 0; ///< the trained parameters' part, from offset 0
@@ -133,12 +134,12 @@ struct Program {
   std::vector<Derivation> derivations; ///< in an order in which they can run
 
   /// The order in which one thread takes `calls` calls that are a chain, or one alone,
-  /// for n samples: visit(call, count, first sample, first one of its task).
+  /// for n samples: visit(call, count, first sample).
   template <typename Visit> void forEachTurn(size_t calls, int64_t n, Visit &&visit) const {
     const int64_t atOnce = calls > 1 ? samplesAtOnce : n;
     for (int64_t first = 0; first < n; first += atOnce)
       for (size_t k = 0; k < calls; ++k)
-        visit(k, std::min(atOnce, n - first), first, calls > 1 ? first - first % samplesInTask : 0);
+        visit(k, std::min(atOnce, n - first), first);
   }
 
   int64_t arenaBegin() const { return persistentBytes + derivedBytes; }

@@ -15,8 +15,11 @@ namespace fm::codegen {
 
 namespace {
 
-/// Parallel tasks of a chain that each core of the machine model should have.
-constexpr int64_t kTasksOfACore = 2;
+/// Calls of a chain for each core of the machine model, at least: as the last ones
+/// end, all cores have something to do.
+constexpr int64_t kCallsOfACore = 2;
+/// Shares of a chain's samples: so many threads can work on it.
+constexpr int64_t kMostShares = 16;
 /// Samples of one call in a chain, at most.
 constexpr int64_t kMostAtOnce = 8;
 
@@ -154,10 +157,9 @@ private:
   // Chains
   //===--------------------------------------------------------------------===//
 
-  /// How many samples a chain's calls take at once, and how many follow each other
-  /// in one task: what the largest call reads and writes stays in the L2,
-  /// and each core has two tasks, so that what passes through a task finds its
-  /// memory in the caches again. No chains where there are fewer samples than that.
+  /// How many samples a chain's calls take at once, and how many are a share: what
+  /// the largest call reads and writes stays in the L2. No chains where a core would
+  /// have less than its number of calls.
   void sizeChains() {
     int64_t largest = 1;
     for (const PlannedCall &each : planned) {
@@ -176,12 +178,13 @@ private:
         add(output.buffer);
       largest = std::max(largest, bytes);
     }
-    const int64_t inTask = machine ? program.batch / (kTasksOfACore * machine->cores) : 0;
+    const int64_t most = machine ? program.batch / (kCallsOfACore * machine->cores) : 0;
     const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / largest, 1, kMostAtOnce) : 1;
-    program.samplesAtOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(inTask, 1, fits))));
-    program.samplesInTask = std::max<int64_t>(1, inTask / program.samplesAtOnce) * program.samplesAtOnce;
+    const int64_t atOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(most, 1, fits))));
+    program.samplesAtOnce = atOnce;
+    program.samplesInShare = std::max<int64_t>(1, program.batch / kMostShares / atOnce) * atOnce;
     for (PlannedCall &each : planned)
-      if (inTask < 1)
+      if (most < 1)
         each.call.chain = -1;
       else if (each.call.chain >= 0)
         each.spec.samplesAtOnce = program.samplesAtOnce;

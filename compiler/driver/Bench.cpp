@@ -66,9 +66,9 @@ private:
       for (size_t i = 0, end; i < entry.calls.size(); i = end) {
         end = entry.chainEnd(i);
         std::vector<double> seconds(end - i, 0);
-        program.forEachTurn(end - i, n, [&](size_t k, int64_t count, int64_t first, int64_t begin) {
+        program.forEachTurn(end - i, n, [&](size_t k, int64_t count, int64_t first) {
           const KernelCall &call = entry.calls[i + k];
-          const auto own = call.atSample(first, begin, pointers[i + k]);
+          const auto own = call.atSample(first, pointers[i + k]);
           const auto before = Clock::now();
           live.callKernel(call.kernel, count, own);
           seconds[k] += std::chrono::duration<double>(Clock::now() - before).count();

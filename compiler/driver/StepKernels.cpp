@@ -151,9 +151,9 @@ std::vector<double> StepKernels::pass(const Functions &functions) {
   const Program &program = live.program();
   for (size_t i = 0, end; i < sequence.size(); i = end) {
     end = sequence[i].chainEnd;
-    program.forEachTurn(end - i, program.batch, [&](size_t k, int64_t count, int64_t first, int64_t begin) {
+    program.forEachTurn(end - i, program.batch, [&](size_t k, int64_t count, int64_t first) {
       const Call &call = sequence[i + k];
-      const auto pointers = call.planned->atSample(first, begin, call.pointers);
+      const auto pointers = call.planned->atSample(first, call.pointers);
       const bool own = isLong[call.kernel];
       const double before = secondsOf(own);
       run(call, functions[call.kernel], count, pointers);

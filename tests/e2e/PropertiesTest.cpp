@@ -127,16 +127,59 @@ TEST_P(PerVariant, FewerSamplesAreTheMeanOfSingleOnes) {
   }
 }
 
-// Enough samples for chains of kernels whose tasks have several calls, the last
-// of them with fewer samples.
-TEST(Chains, SamplesAreWhatTheyAreAlone) {
+// Enough samples for chains of kernels with several shares, the last of them
+// short.
+std::string manySamples() {
   std::string text = kConvolved;
   text.replace(text.find("batch = 9"), 9, "batch = 67");
-  Network network(compile(text));
-  ASSERT_GE(network.program().samplesInTask,
-            2 * network.program().samplesAtOnce);
+  return text;
+}
+TEST(Chains, SamplesAreWhatTheyAreAlone) {
+  Network network(compile(manySamples()));
+  const auto &program = network.program();
+  ASSERT_GT(program.samplesAtOnce, 1);
+  ASSERT_GE(program.batch, 2 * program.samplesInShare);
+  ASSERT_NE(program.batch % program.samplesInShare, 0);
   expectMeans(network, {67, 34, 5}, 2e-6);
 }
+
+// A host may run tasks in any order, and all at once. In order, the first task
+// takes all samples of a chain; backwards the last one does, in its memory.
+int backwards(void *, fm_task task, void *context, int32_t begin, int32_t count,
+              uint8_t *closure) {
+  int failed = 0;
+  for (int32_t i = count; i-- > 0;)
+    failed |= task(context, begin + i, closure);
+  return failed;
+}
+int allAtOnce(void *, fm_task task, void *context, int32_t begin, int32_t count,
+              uint8_t *closure) {
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int32_t i = 0; i < count; ++i)
+    threads.emplace_back(
+        [&, i] { failed |= task(context, begin + i, closure); });
+  for (std::thread &thread : threads)
+    thread.join();
+  return failed;
+}
+TEST(Chains, AnyTaskTakesAnySamples) {
+  const Code code = compile(manySamples());
+  std::string expected;
+  for (fm_parallel_for_function run :
+       {fm_parallel_for_function(nullptr), fm_parallel_for_function(backwards),
+        fm_parallel_for_function(allAtOnce)}) {
+    Network network(code);
+    if (run)
+      ASSERT_EQ(fm_set_parallel_for(network.instance(), run, nullptr), FM_OK);
+    trainSteps(network, 0, 2, 67);
+    trainSteps(network, 2, 4, 61);
+    if (!run)
+      expected = network.state();
+    EXPECT_TRUE(network.state() == expected);
+  }
+}
+
 // Without chains, what the variants compare would be one and the same.
 TEST(Chains, AreWhatTheVariantTurnsOff) {
   const auto chained = [](const Variant &variant) {
