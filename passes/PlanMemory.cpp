@@ -169,7 +169,7 @@ private:
 
   func::FuncOp function;
   SmallVector<ir::KernelOp> kernels;
-  /// What passes in chains lies apart: only the first samples of a task touch its
+  /// What passes in chains lies apart: only the first samples of a share touch its
   /// memory, and another tensor that took it over would find it in no cache.
   Part slot, passing, shared;
 };

@@ -24,6 +24,12 @@ StructType *closureType(LLVMContext &context, size_t pointers, int64_t shares) {
                                    ArrayType::get(ArrayType::get(i64, kCounterStride), uint64_t(shares))});
 }
 
+/// Shares of `n` samples: the last one may have fewer.
+Value *emitShares(IRBuilder<> &builder, Value *n, int64_t inShare) {
+  return builder.CreateSDiv(builder.CreateAdd(n, builder.getInt64(uint64_t(inShare - 1))),
+                            builder.getInt64(uint64_t(inShare)));
+}
+
 AllocaInst *entryAlloca(IRBuilder<> &builder, Type *type) {
   IRBuilder<>::InsertPointGuard guard(builder);
   BasicBlock &entry = builder.GetInsertBlock()->getParent()->getEntryBlock();
@@ -60,8 +66,8 @@ Value *ChainEmitter::emit(IRBuilder<> &builder, ArrayRef<KernelCall> calls, Valu
                        uint64_t(most) * kCounterStride * sizeof(int64_t), Align(8));
   // A task needs memory for as many samples as a call has, and has that of its share:
   // the last share may be too short.
-  Value *shares = builder.CreateSDiv(builder.CreateAdd(n, builder.getInt64(inShare - 1)), builder.getInt64(inShare));
-  Value *tasks = builder.CreateBinaryIntrinsic(Intrinsic::smin, shares, builder.getInt64(program.batch / inShare));
+  Value *tasks = builder.CreateBinaryIntrinsic(Intrinsic::smin, emitShares(builder, n, inShare),
+                                               builder.getInt64(uint64_t(program.batch / inShare)));
   auto *i32 = builder.getInt32Ty();
   auto *ptr = builder.getPtrTy();
   auto run = module.getOrInsertFunction("fm_parallel_for", i32, ptr, ptr, i32, i32, ptr);
@@ -96,7 +102,7 @@ Function *ChainEmitter::emitTask(StructType *closure, ArrayRef<KernelCall> calls
   builder.SetInsertPoint(entry);
   Value *number = builder.CreateSExt(task->getArg(1), i64);
   Value *n = builder.CreateLoad(i64, builder.CreateStructGEP(closure, held, kSamples));
-  Value *shares = builder.CreateSDiv(builder.CreateSub(builder.CreateAdd(n, inShare), builder.getInt64(1)), inShare);
+  Value *shares = emitShares(builder, n, program.samplesInShare);
   Value *ownMemory = builder.CreateMul(number, inShare); // of these samples
   builder.CreateBr(turn);
 

@@ -18,7 +18,7 @@ namespace {
 /// Calls of a chain for each core of the machine model, at least: as the last ones
 /// end, all cores have something to do.
 constexpr int64_t kCallsOfACore = 2;
-/// Shares of a chain's samples: so many threads can work on it.
+/// Shares of a chain's samples, at most: so many threads can work on it.
 constexpr int64_t kMostShares = 16;
 /// Samples of one call in a chain, at most.
 constexpr int64_t kMostAtOnce = 8;
@@ -182,7 +182,7 @@ private:
     const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / largest, 1, kMostAtOnce) : 1;
     const int64_t atOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(most, 1, fits))));
     program.samplesAtOnce = atOnce;
-    program.samplesInShare = std::max<int64_t>(1, program.batch / kMostShares / atOnce) * atOnce;
+    program.samplesInShare = (program.batch + kMostShares * atOnce - 1) / (kMostShares * atOnce) * atOnce;
     for (PlannedCall &each : planned)
       if (most < 1)
         each.call.chain = -1;

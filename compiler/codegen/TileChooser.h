@@ -82,10 +82,11 @@ private:
 
   /// Whether a reduction's steps are many, and of long vectors: what is around
   /// the products is issued beside them, and rows come as fast as streams do.
-  /// Dense layers of 1024 x K -> N as times of tiles of 8 x 32 (Zen 5), K =
-  /// 256: 2 x 3 x 64 1.00, 13 x 32 1.01, 4 x 64 1.08, 4 x 96 1.07; K = 1024: 6
-  /// x 64 1.00, 12 x 32 1.03 to 1.05, 4 x 64 1.08. So 32 bytes of rows a cycle
-  /// cost 8%, 21 nothing, and a row that a tile has too many what it should.
+  /// Dense layers of 1024 rows by themselves, as times of tiles of 8 x 32 (Zen
+  /// 5): 256 -> 1024, 2 x 3 x 64 1.00, 13 x 32 1.02; 256 -> 768, 4 x 64 1.08, 4
+  /// x 96 1.08; 1024 -> 256, 6 x 64 1.01, 12 x 32 1.02 to 1.04, 4 x 64 1.09. So
+  /// 32 bytes of rows a cycle cost 8%, 21 nothing, and a row that a tile has
+  /// too many what it should.
   bool issuesBeside() const;
 
   /// Cycles of a step for registers that are stored and loaded again. LLVM

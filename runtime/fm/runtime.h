@@ -174,9 +174,9 @@ typedef struct fm_instance {
 /* Makes `instance` use `bytes` bytes at `memory`, owned by the caller for as
  * long as the instance is used, and written by functions of this API only. Does
  * not initialise the weights. `instance` may be uninitialised storage; after a
- * failure it is unbound, and every other function says so. FM_ERROR_MEMORY: too small or not aligned.
- * FM_ERROR_MISMATCH: ABI version. FM_ERROR_INTERNAL: tables that contradict
- * themselves. */
+ * failure it is unbound, and every other function says so. FM_ERROR_MEMORY: too
+ * small or not aligned. FM_ERROR_MISMATCH: ABI version. FM_ERROR_INTERNAL:
+ * tables that contradict themselves. */
 fm_status fm_bind(fm_instance *instance, const fm_model *model, void *memory,
                   size_t bytes);
 

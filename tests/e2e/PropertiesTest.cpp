@@ -127,20 +127,20 @@ TEST_P(PerVariant, FewerSamplesAreTheMeanOfSingleOnes) {
   }
 }
 
-// Enough samples for chains of kernels with several shares, the last of them
-// short.
+// Enough samples for chains of kernels with several shares of several calls,
+// and a last one that is short.
 std::string manySamples() {
   std::string text = kConvolved;
-  text.replace(text.find("batch = 9"), 9, "batch = 67");
+  text.replace(text.find("batch = 9"), 9, "batch = 268");
   return text;
 }
 TEST(Chains, SamplesAreWhatTheyAreAlone) {
   Network network(compile(manySamples()));
   const auto &program = network.program();
-  ASSERT_GT(program.samplesAtOnce, 1);
+  ASSERT_GE(program.samplesInShare, 2 * program.samplesAtOnce);
   ASSERT_GE(program.batch, 2 * program.samplesInShare);
   ASSERT_NE(program.batch % program.samplesInShare, 0);
-  expectMeans(network, {67, 34, 5}, 2e-6);
+  expectMeans(network, {268, 131, 5}, 2e-6);
 }
 
 // A host may run tasks in any order, and all at once. In order, the first task
@@ -172,8 +172,8 @@ TEST(Chains, AnyTaskTakesAnySamples) {
     Network network(code);
     if (run)
       ASSERT_EQ(fm_set_parallel_for(network.instance(), run, nullptr), FM_OK);
-    trainSteps(network, 0, 2, 67);
-    trainSteps(network, 2, 4, 61);
+    trainSteps(network, 0, 2, 268);
+    trainSteps(network, 2, 4, 241);
     if (!run)
       expected = network.state();
     EXPECT_TRUE(network.state() == expected);
