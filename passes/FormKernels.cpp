@@ -112,6 +112,21 @@ bool onlyMoves(Block &body) {
 
 bool isTogether(Operation *op) { return !togetherOf(op).empty(); }
 
+bool isReadTogether(Operation *op) {
+  return llvm::any_of(op->getUsers(), [](Operation *user) {
+    auto reader = isa<tensor::ExtractOp>(user) ? user->getParentOfType<linalg::GenericOp>() : nullptr;
+    return reader && isTogether(reader);
+  });
+}
+
+/// Whether it moves another dimension to the innermost place.
+bool transposesRows(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || !onlyMoves(*op.getBody()))
+    return false;
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  return map.isPermutation() && map.getDimPosition(map.getNumResults() - 1) + 1 != map.getNumDims();
+}
+
 /// For comparisons of sizes: how many samples `?` stands for.
 constexpr int64_t kSamplesGuess = 16;
 
@@ -319,6 +334,9 @@ private:
             return reader && isTogether(reader);
           }))
         node.copy = FusionNode::Copy::Free;
+      // A tile's many reads want vectors; what copies blocks has shuffles for it.
+      if (transposesRows(op) && isReadTogether(op))
+        node.copy = FusionNode::Copy::Never;
       nodes.push_back(std::move(node));
     }
   }

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/RowPitch.h"
 #include "passes/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -31,8 +32,12 @@ struct Grid {
     panel = rows ? size[1] : tiles();
     // A transform writes or reads 36 places at once, one a panel apart: at a
     // multiple of 2 KiB they compete for two sets of a cache. The seed CNN's
-    // second input gradient with 16 and with 17 tiles: 666 and 156 us.
-    while (llvm::any_of(channels, [&](int64_t count) { return panel * count * bytes % 2048 == 0; }))
+    // second input gradient with 16 and with 17 tiles: 666 and 156 us. Rows that
+    // are not apart by themselves leave it to the planes (`fm-assign-layouts`).
+    while (llvm::any_of(channels, [&](int64_t count) {
+      const int64_t pitch = rowPitch(count, bytes);
+      return pitch != count && panel * pitch * bytes % 2048 == 0;
+    }))
       ++panel;
   }
   int64_t tiles() const { return size[0] * size[1]; }
@@ -68,9 +73,8 @@ public:
       return;
     OpBuilder builder(op);
     Value tiles = inputTiles(builder, op.getX(), grid);
-    Value kernel = kernelPoints(builder, op.getLoc(), op.getW(), grid, false);
-    Value points = builder.create<ir::EinsumOp>(op.getLoc(), tiles, kernel,
-                                                pointsFirst(grid) ? "npxqc,xco->npxqo" : "npxqc,cxo->npxqo");
+    Value kernel = kernelPoints(builder, op.getLoc(), op.getW(), false);
+    Value points = builder.create<ir::EinsumOp>(op.getLoc(), tiles, kernel, "npxqc,xco->npxqo");
     replace(op, builder.create<ir::WinogradOutputOp>(op.getLoc(), y, points, grid.size));
   }
 
@@ -83,9 +87,10 @@ public:
     OpBuilder builder(op);
     Value tiles = builder.create<ir::WinogradInputOp>(op.getLoc(), grid.points(dy), op.getDy(),
                                                       grid.size, ArrayRef<int64_t>(origin));
-    Value kernel = kernelPoints(builder, op.getLoc(), op.getW(), grid, true);
-    Value points = builder.create<ir::EinsumOp>(op.getLoc(), tiles, kernel,
-                                                pointsFirst(grid) ? "npxqo,xco->npxqc" : "npxqo,cxo->npxqc");
+    // The weights are transposed, not their points, of which there are four times as many.
+    Value weights = builder.create<ir::TransposeOp>(op.getLoc(), op.getW(), ArrayRef<int64_t>{0, 1, 3, 2});
+    Value kernel = kernelPoints(builder, op.getLoc(), weights, true);
+    Value points = builder.create<ir::EinsumOp>(op.getLoc(), tiles, kernel, "npxqo,xoc->npxqc");
     replace(op, builder.create<ir::WinogradOutputOp>(op.getLoc(), x, points, grid.size));
   }
 
@@ -132,16 +137,10 @@ private:
                                                ArrayRef<int64_t>(origin));
   }
 
-  /// How a kernel's points lie: as matrices [c, o] one after the other they are
-  /// read faster, but the transform writes 36 places far apart (the seed CNN's
-  /// second kernel: 18.4 and 3.0 us). With few tiles that counts more.
-  bool pointsFirst(const Grid &grid) const { return batch * grid.tiles() > 64; }
-  Value kernelPoints(OpBuilder &builder, Location loc, Value kernel, const Grid &grid, bool flip) const {
+  static Value kernelPoints(OpBuilder &builder, Location loc, Value kernel, bool flip) {
     auto type = tensorType(kernel);
-    int64_t in = type.getDimSize(2), out = type.getDimSize(3);
-    bool first = pointsFirst(grid);
-    return builder.create<ir::WinogradKernelOp>(loc, first ? type.clone({36, in, out}) : type.clone({in, 36, out}),
-                                                kernel, flip, first);
+    return builder.create<ir::WinogradKernelOp>(loc, type.clone({36, type.getDimSize(2), type.getDimSize(3)}), kernel,
+                                                flip);
   }
 
   static void replace(Operation *op, Value value) { op->getResult(0).replaceAllUsesWith(value); }

@@ -32,8 +32,8 @@ def Fm_WinogradOutputGradOp : Fm_WinogradOp<"winograd_output_grad",
   let summary = "A d A^T of each 4x4 tile d of dy [n,h,w,c]; zeros behind dy";
 }
 def Fm_WinogradKernelOp : Fm_WinogradOp<"winograd_kernel",
-    (ins Fm_FloatTensor:$w, BoolAttr:$flip, BoolAttr:$points_first)> {
-  let summary = "G g G^T, [36,c,o] where `points_first`, else [c,36,o], of a kernel [3,3,c,o], turned by 180 degrees where `flip`";
+    (ins Fm_FloatTensor:$w, BoolAttr:$flip)> {
+  let summary = "G g G^T [36,c,o] of a kernel [3,3,c,o], turned by 180 degrees where `flip`";
 }
 def Fm_WinogradKernelGradOp : Fm_WinogradOp<"winograd_kernel_grad",
     (ins Fm_FloatTensor:$m)> {

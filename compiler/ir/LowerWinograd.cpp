@@ -203,11 +203,13 @@ Value gatherTiles(LoweringContext &context, Operation *op, const Transform &t, A
         Value one = at.number(type.getElementType(), 1), none = at.number(type.getElementType(), 0);
         return Value(at.builder.create<arith::MulFOp>(at.loc, element, at.select(inside, one, none)));
       });
-  return buildRows(
+  Value tiles = buildRows(
       context, op->getLoc(), type, t, {1, 1, 36, 1, 1}, [](IndexBuilder &at) { return at.rem(at.dim(2), 6); },
       [&](IndexBuilder &at, int j) {
         return at.load(half, {at.dim(0), at.dim(1), at.dim(3), at.div(at.dim(2), 6), at.constant(j), at.dim(4)});
       });
+  setAtOnce(tiles, 2);
+  return tiles;
 }
 } // namespace
 
@@ -222,25 +224,25 @@ FM_LOWER(WinogradKernelOp) {
   auto type = cast<RankedTensorType>(getType());
   Value kernel = context.operands[0];
   const Transform &t = getFlip() ? flippedKernelTransform : kernelTransform;
-  const int point = getPointsFirst() ? 0 : 1, channel = 1 - point;
-  SmallVector<int64_t> periods = {1, 1, 1};
-  periods[point] = 36;
   Value half = buildRows(
-      context, getLoc(), type.clone({type.getDimSize(channel), 6, 3, type.getDimSize(2)}), t, {1, 6, 1, 1},
+      context, getLoc(), type.clone({type.getDimSize(1), 6, 3, type.getDimSize(2)}), t, {1, 6, 1, 1},
       [](IndexBuilder &at) { return at.dim(1); },
       [&](IndexBuilder &at, int i) {
         return at.load(kernel, {at.constant(i), at.dim(2), at.dim(0), at.dim(3)});
       });
-  return {buildRows(
-      context, getLoc(), type, t, periods, [&](IndexBuilder &at) { return at.rem(at.dim(point), 6); },
+  Value points = buildRows(
+      context, getLoc(), type, t, {36, 1, 1}, [](IndexBuilder &at) { return at.rem(at.dim(0), 6); },
       [&](IndexBuilder &at, int j) {
-        return at.load(half, {at.dim(channel), at.div(at.dim(point), 6), at.constant(j), at.dim(2)});
-      })};
+        return at.load(half, {at.dim(1), at.div(at.dim(0), 6), at.constant(j), at.dim(2)});
+      });
+  setAtOnce(points, 0);
+  return {points};
 }
 
 FM_LOWER(WinogradKernelGradOp) {
   auto type = cast<RankedTensorType>(getType());
   Value points = context.operands[0];
+  setAtOnce(points, 0);
   Value half = buildRows(
       context, getLoc(), type.clone({3, 6, type.getDimSize(2), type.getDimSize(3)}), kernelGradTransform,
       {3, 1, 1, 1}, [](IndexBuilder &at) { return at.dim(0); },
@@ -257,6 +259,7 @@ FM_LOWER(WinogradKernelGradOp) {
 FM_LOWER(WinogradOutputOp) {
   auto type = cast<RankedTensorType>(getType());
   Value points = context.operands[0];
+  setAtOnce(points, 2);
   const bool rows = tensorType(points).getDimSize(1) > 1; // a panel is a row
   ArrayRef<int64_t> grid = getGrid();
   // [n, tile's row and column, row, column of the points, c].

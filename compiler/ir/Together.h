@@ -13,6 +13,8 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Operation.h"
 
+#include <optional>
+
 namespace fm {
 
 inline constexpr llvm::StringLiteral kTogether = "fm.together";
@@ -24,6 +26,20 @@ inline void setTogether(mlir::Operation *op, llvm::ArrayRef<int64_t> periods) {
 inline llvm::ArrayRef<int64_t> togetherOf(mlir::Operation *op) {
   auto periods = op->getAttrOfType<mlir::DenseI64ArrayAttr>(kTogether);
   return periods ? periods.asArrayRef() : llvm::ArrayRef<int64_t>();
+}
+
+/// On the op that computes a tensor: the dimension whose places are written or
+/// read all at once. They are not to lie in a few sets of a cache.
+inline constexpr llvm::StringLiteral kAtOnce = "fm.at_once";
+
+/// Marks the op that computes `value`, if it can be told.
+inline void setAtOnce(mlir::Value value, int64_t dimension) {
+  if (mlir::Operation *op = value.getDefiningOp())
+    op->setAttr(kAtOnce, mlir::IntegerAttr::get(mlir::IntegerType::get(op->getContext(), 64), dimension));
+}
+inline std::optional<int64_t> atOnceOf(mlir::Operation *op) {
+  auto dimension = op->getAttrOfType<mlir::IntegerAttr>(kAtOnce);
+  return dimension ? std::optional(dimension.getInt()) : std::nullopt;
 }
 
 } // namespace fm

@@ -179,3 +179,64 @@ module {
     return %6 : tensor<?x8x256xf32>
   }
 }
+
+// -----
+
+// Planes between places that are written or read at once lie one cache line further
+// apart where they would meet in two sets of a cache: 32 x 64 floats, not 31 x 60;
+// where rows do so already, those alone.
+// CHECK-LABEL: @planes
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 2064>, fm.row_lengths = array<i64: 2048>} : (tensor<?x2xf32>) -> tensor<36x32x64xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) : (tensor<?x2xf32>) -> tensor<36x31x60xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 272>, fm.row_lengths = array<i64: 256>} : (tensor<?x2xf32>) -> tensor<36x32x256xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) : (tensor<?x2xf32>) -> tensor<36x16x64xf32>
+#three = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @planes(%n: index {fm.binding = #fm.binding<samples, "n">},
+                    %x: tensor<?x2xf32> {fm.binding = #fm.binding<input, "x">})
+      -> (tensor<?x2xf32> {fm.binding = #fm.binding<output, "y">}) {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<36x32x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty() : tensor<36x32x64xf32>
+      %p = linalg.generic {indexing_maps = [#three], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<36x32x64xf32>) attrs = {fm.at_once = 0 : i64} {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<36x32x64xf32>
+      fm.yield %p : tensor<36x32x64xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<36x31x60xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty() : tensor<36x31x60xf32>
+      %p = linalg.generic {indexing_maps = [#three], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<36x31x60xf32>) attrs = {fm.at_once = 0 : i64} {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<36x31x60xf32>
+      fm.yield %p : tensor<36x31x60xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<36x32x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty() : tensor<36x32x256xf32>
+      %p = linalg.generic {indexing_maps = [#three], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<36x32x256xf32>) attrs = {fm.at_once = 0 : i64} {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<36x32x256xf32>
+      fm.yield %p : tensor<36x32x256xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<36x16x64xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty() : tensor<36x16x64xf32>
+      %p = linalg.generic {indexing_maps = [#three], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<36x16x64xf32>) {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<36x16x64xf32>
+      fm.yield %p : tensor<36x16x64xf32>
+    }
+    %4 = fm.kernel n(%n) reads(%x, %0, %1, %2, %3) : (tensor<?x2xf32>, tensor<36x32x64xf32>, tensor<36x31x60xf32>, tensor<36x32x256xf32>, tensor<36x16x64xf32>) -> tensor<?x2xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>, %b: tensor<36x32x64xf32>, %c: tensor<36x31x60xf32>, %d: tensor<36x32x256xf32>, %e: tensor<36x16x64xf32>):
+      fm.yield %a : tensor<?x2xf32>
+    }
+    return %4 : tensor<?x2xf32>
+  }
+}

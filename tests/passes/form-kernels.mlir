@@ -195,3 +195,23 @@ func.func @anchors(%n: index {fm.binding = #fm.binding<samples, "n">},
   %3 = fm.sum %2 {axis = array<i64>, keepdims = false} : (tensor<?x7xf32>) -> tensor<f32>
   return %1#0, %3 : tensor<?x2x2x5xf32>, tensor<f32>
 }
+
+// -----
+
+// What is computed in tiles wants rows as they are: a transposition is a copy, other
+// changes of indices are not.
+// CHECK-LABEL: @transposed_before_tiles
+// CHECK:         %[[W:.*]] = fm.kernel n(%arg0) reads(%arg1) {{.*}} -> tensor<3x3x48x64xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%[[W]]) {{.*}} -> tensor<36x48x64xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {{.*}} -> tensor<36x64x48xf32>
+// CHECK-NOT:     fm.kernel
+func.func @transposed_before_tiles(%n: index {fm.binding = #fm.binding<samples, "n">},
+                                   %w: tensor<3x3x64x48xf32> {fm.binding = #fm.binding<parameter, "w">})
+    -> (tensor<36x48x64xf32> {fm.binding = #fm.binding<output, "t">},
+        tensor<36x64x48xf32> {fm.binding = #fm.binding<output, "u">}) {
+  %0 = fm.transpose %w {axes = array<i64: 0, 1, 3, 2>} : (tensor<3x3x64x48xf32>) -> tensor<3x3x48x64xf32>
+  %1 = fm.winograd_kernel %0 {flip = true} : (tensor<3x3x48x64xf32>) -> tensor<36x48x64xf32>
+  %2 = fm.transpose %w {axes = array<i64: 1, 0, 2, 3>} : (tensor<3x3x64x48xf32>) -> tensor<3x3x64x48xf32>
+  %3 = fm.winograd_kernel %2 {flip = false} : (tensor<3x3x64x48xf32>) -> tensor<36x64x48xf32>
+  return %1, %3 : tensor<36x48x64xf32>, tensor<36x64x48xf32>
+}

@@ -7,7 +7,7 @@ fm.model @fast batch 8 {
 // CHECK-LABEL: func.func @forward
 // CHECK-NOT:     fm.pad
 // CHECK:         %[[TILES:.*]] = fm.winograd_input %arg1 {grid = array<i64: 14, 14>, origin = array<i64: -1, -1>} : (tensor<?x56x56x64xf32>) -> tensor<?x14x36x14x64xf32>
-// CHECK:         %[[KERNEL:.*]] = fm.winograd_kernel %arg2 {flip = false, points_first = true}
+// CHECK:         %[[KERNEL:.*]] = fm.winograd_kernel %arg2 {flip = false}
 // CHECK:         %[[POINTS:.*]] = fm.einsum "npxqc,xco->npxqo" %[[TILES]], %[[KERNEL]]
 // CHECK:         fm.winograd_output %[[POINTS]] {grid = array<i64: 14, 14>}
 // CHECK-NOT:     fm.conv
@@ -17,18 +17,28 @@ func.func @forward(%n: index, %x: tensor<?x56x56x64xf32>, %w: tensor<3x3x64x64xf
   return %1 : tensor<?x56x56x64xf32>
 }
 
-// So does the slice that cuts the border's gradient off; a panel of 16 tiles
-// and 64 channels would be 4 KiB.
+// So does the slice that cuts the border's gradient off. The weights are transposed,
+// not their points.
 // CHECK-LABEL: func.func @input_gradient
-// CHECK:         fm.winograd_input %arg1 {grid = array<i64: 4, 4>, origin = array<i64: -1, -1>} : (tensor<?x16x16x64xf32>) -> tensor<?x1x36x17x64xf32>
-// CHECK:         fm.winograd_kernel %arg2 {flip = true, points_first = true}
-// CHECK:         fm.einsum "npxqo,xco->npxqc"
+// CHECK:         fm.winograd_input %arg1 {grid = array<i64: 4, 4>, origin = array<i64: -1, -1>} : (tensor<?x16x16x48xf32>) -> tensor<?x1x36x16x48xf32>
+// CHECK:         %[[W:.*]] = fm.transpose %arg2 {axes = array<i64: 0, 1, 3, 2>}
+// CHECK:         fm.winograd_kernel %[[W]] {flip = true} : (tensor<3x3x48x64xf32>) -> tensor<36x48x64xf32>
+// CHECK:         fm.einsum "npxqo,xoc->npxqc"
 // CHECK-NOT:     fm.slice
-func.func @input_gradient(%n: index, %dy: tensor<?x16x16x64xf32>, %w: tensor<3x3x64x64xf32>) -> tensor<?x16x16x64xf32> {
-  %0 = fm.conv_input_grad %dy, %w {dilation = array<i64: 1, 1>, groups = 1 : i64, stride = array<i64: 1, 1>, size = array<i64: 18, 18>} : (tensor<?x16x16x64xf32>, tensor<3x3x64x64xf32>) -> tensor<?x18x18x64xf32>
+func.func @input_gradient(%n: index, %dy: tensor<?x16x16x48xf32>, %w: tensor<3x3x64x48xf32>) -> tensor<?x16x16x64xf32> {
+  %0 = fm.conv_input_grad %dy, %w {dilation = array<i64: 1, 1>, groups = 1 : i64, stride = array<i64: 1, 1>, size = array<i64: 18, 18>} : (tensor<?x16x16x48xf32>, tensor<3x3x64x48xf32>) -> tensor<?x18x18x64xf32>
   %1 = fm.slice %0 {axis = 1 : i64, begin = 1 : i64, end = 17 : i64, step = 1 : i64} : (tensor<?x18x18x64xf32>) -> tensor<?x16x18x64xf32>
   %2 = fm.slice %1 {axis = 2 : i64, begin = 1 : i64, end = 17 : i64, step = 1 : i64} : (tensor<?x16x18x64xf32>) -> tensor<?x16x16x64xf32>
   return %2 : tensor<?x16x16x64xf32>
+}
+
+// Rows that lie apart by themselves: a panel of 32 tiles and 256 channels would be a
+// multiple of 2 KiB still, one of 33 is not.
+// CHECK-LABEL: func.func @many_channels
+// CHECK:         fm.winograd_input {{.*}} -> tensor<?x1x36x33x256xf32>
+func.func @many_channels(%n: index, %x: tensor<?x34x18x256xf32>, %w: tensor<3x3x256x64xf32>) -> tensor<?x32x16x64xf32> {
+  %0 = fm.conv %x, %w {dilation = array<i64: 1, 1>, groups = 1 : i64, stride = array<i64: 1, 1>} : (tensor<?x34x18x256xf32>, tensor<3x3x256x64xf32>) -> tensor<?x32x16x64xf32>
+  return %0 : tensor<?x32x16x64xf32>
 }
 
 // The tiles of the forward pass serve the kernel's gradient.
