@@ -385,9 +385,16 @@ void TileChooser::contraction() {
 
 int64_t TileChooser::mostVectors() const {
   constexpr int64_t fewSteps = 32, fewVectors = 4;
-  return nest.choice.unrollTile || steps >= fewSteps || updates()
-             ? machine.vectorRegisters
-             : fewVectors;
+  const std::vector<Result> &results =
+      spec.stages[nest.reductions[0]].results;
+  const bool withPlace =
+      results.size() > 1 &&
+      std::any_of(results.begin(), results.end(),
+                  [](const Result &r) { return !isFloat(r.type); });
+  const bool longFormula = !nest.choice.unrollTile && !updates();
+  return steps < fewSteps && (withPlace || longFormula)
+             ? fewVectors
+             : machine.vectorRegisters;
 }
 
 int TileChooser::unrollOf(const NestChoice &choice) const {
