@@ -107,6 +107,7 @@ fm_status fm_set_parallel_for(fm_instance *instance,
     return status;
   instance->parallel_for = run;
   instance->parallel_host = run ? host : NULL;
+  memset(instance->trials, 0, sizeof instance->trials);
   return FM_OK;
 }
 

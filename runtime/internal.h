@@ -155,6 +155,11 @@ FMRT_INTERNAL void fmrt_checksum_add(fmrt_checksum *sum,
                                      const unsigned char *bytes, size_t size);
 FMRT_INTERNAL uint64_t fmrt_checksum_end(fmrt_checksum *sum);
 
+/* Around a call of an entry: decides whether it uses the host's threads. */
+FMRT_INTERNAL void fmrt_trial_begin(fm_instance *instance, int32_t entry,
+                                    int64_t n);
+FMRT_INTERNAL void fmrt_trial_end(fm_instance *instance);
+
 /* Where the file has the data of a tensor of the model. */
 typedef struct fmrt_place {
   int64_t begin, end;

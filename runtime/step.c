@@ -123,6 +123,7 @@ fm_status fm_step_begin(fm_instance *instance, const fm_model *model,
             FM_OK)
       return status;
   }
+  fmrt_trial_begin(instance, entry, n);
   return FM_OK;
 }
 
@@ -143,6 +144,7 @@ fm_status fm_step_end(fm_instance *instance, int32_t entry, int32_t error) {
   fm_status status = fmrt_check_bound(instance);
   if (status != FM_OK)
     return status;
+  fmrt_trial_end(instance);
   model = instance->model;
   if (entry < 0 || entry >= model->entry_count)
     return fmrt_fail(
@@ -211,7 +213,7 @@ int fm_parallel_for(void *context, fm_task task, int32_t begin, int32_t count,
   taskCall call;
   int32_t i;
   int error;
-  if (count > 1 && instance->parallel_for) {
+  if (count > 1 && instance->parallel_for && !instance->alone) {
     call.task = task;
     call.closure = closure;
     return instance->parallel_for(instance->parallel_host, runTask, context,

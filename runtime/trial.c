@@ -1,0 +1,115 @@
+/*===- trial.c - Whether an entry's threads pay ----------------------------===*
+ *
+ * A step of some hundred microseconds may take twice as long on two cores as on
+ * one, if these have no common cache and each needs what the other has written;
+ * on other cores, or an hour later on the same virtual ones, threads pay. No
+ * model of the machine tells, but a clock does. So of every thousand short calls
+ * of an entry the first few run with the host's threads, the next few without,
+ * and the others as was faster. Results do not depend on it: they are bitwise
+ * the same for any number of threads.
+ *
+ *===----------------------------------------------------------------------===*/
+#if defined(__linux__) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 199309L /* clock_gettime */
+#endif
+#include "internal.h"
+
+#include <time.h>
+
+enum {
+  /* Calls of each kind in a round; the first one, which moves data from one
+   * core's cache into another's, is not timed. */
+  Calls = 4,
+  ShortRound = 1024, /* calls from one trial to the next */
+  LongRound = 16384, /* where one kind takes twice as long as the other */
+  /* Nanoseconds of a call with threads from which on they are kept without a
+   * trial: there is enough to do for everybody. */
+  LongCall = 2000000
+};
+
+/* Nanoseconds; 0: there is no clock. */
+static int64_t now(void) {
+#if defined(CLOCK_MONOTONIC)
+  struct timespec time;
+  if (clock_gettime(CLOCK_MONOTONIC, &time) == 0)
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+#endif
+  return 0;
+}
+
+/* Calls of an entry take the same time if n has as many bits. */
+static int32_t bitsOf(int64_t n) {
+  int32_t bits = 1;
+  for (; n > 1; n /= 2)
+    ++bits;
+  return bits;
+}
+
+static fm_trial *trialOf(fm_instance *instance, int32_t entry, int64_t n) {
+  const int32_t bits = bitsOf(n);
+  fm_trial *trial = &instance->trials[(entry * 5 + bits) % FM_TRIALS];
+  if (trial->entry != entry || trial->bits != bits) {
+    trial->entry = entry;
+    trial->bits = bits;
+    trial->call = 0;
+    trial->best[0] = trial->best[1] = INT64_MAX;
+    trial->alone = 0;
+    trial->round = ShortRound;
+  }
+  return trial;
+}
+
+void fmrt_trial_begin(fm_instance *instance, int32_t entry, int64_t n) {
+  fm_trial *trial;
+  instance->trial = NULL;
+  instance->alone = 0;
+  if (!instance->parallel_for)
+    return;
+  trial = trialOf(instance, entry, n);
+  if (trial->call >= trial->round) {
+    trial->call = 0;
+    trial->best[0] = trial->best[1] = INT64_MAX;
+  }
+  if (trial->call >= 2 * Calls) {
+    ++trial->call;
+    instance->alone = trial->alone;
+    return;
+  }
+  if ((instance->started = now()) == 0)
+    return;
+  instance->trial = trial;
+  instance->alone = trial->call >= Calls;
+}
+
+/* Ends the trial of this round. */
+static void decide(fm_trial *trial, int alone) {
+  const int64_t threads = trial->best[0], one = trial->best[1];
+  trial->alone = alone;
+  trial->round = alone ? (threads / 2 > one ? LongRound : ShortRound)
+                       : (one / 2 > threads ? LongRound : ShortRound);
+  trial->call = 2 * Calls;
+}
+
+void fmrt_trial_end(fm_instance *instance) {
+  fm_trial *trial = instance->trial;
+  int64_t taken, *best;
+  if (!trial)
+    return;
+  instance->trial = NULL;
+  taken = now() - instance->started;
+  best = &trial->best[instance->alone];
+  if (trial->call++ % Calls == 0)
+    return; /* the first one of its kind */
+  if (taken < *best)
+    *best = taken;
+  if (!instance->alone) {
+    if (trial->call == Calls && trial->best[0] > LongCall)
+      decide(trial, 0);
+    return;
+  }
+  /* One core is left free where it would not be missed. */
+  if (trial->call == 2 * Calls)
+    decide(trial, trial->best[1] <= trial->best[0] + trial->best[0] / 50);
+  else if (trial->best[1] / 2 > trial->best[0])
+    decide(trial, 0);
+}

@@ -1,0 +1,142 @@
+//===- trial_test.cpp - Whether an entry's threads pay --------------------===//
+//
+// A host whose loops take long makes calls stay on their own thread, one that
+// saves time does not, nor do calls that take milliseconds. What takes long
+// here is a hundred times as long as what does not, so that a busy machine does
+// not change what is found.
+//
+//===----------------------------------------------------------------------===//
+#include "toy_model.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+using namespace toy;
+
+namespace {
+
+enum Entry { TrainStep, Forward };
+
+struct Host {
+  std::chrono::microseconds here{0},
+      there{0};  ///< a loop on one thread, on many
+  int loops = 0; ///< that it was given
+  bool running = false;
+
+  static int task(void *, int32_t index, uint8_t *closure) {
+    Host *host = reinterpret_cast<Host *>(closure);
+    if (index == 0 && !host->running)
+      std::this_thread::sleep_for(host->here);
+    return 0;
+  }
+  static int loop(void *self, fm_task task, void *context, int32_t begin,
+                  int32_t count, uint8_t *closure) {
+    Host *host = static_cast<Host *>(self);
+    ++host->loops;
+    host->running = true;
+    std::this_thread::sleep_for(host->there);
+    int error = 0;
+    for (int32_t i = begin; i < begin + count; ++i)
+      error |= task(context, i, closure);
+    host->running = false;
+    return error;
+  }
+};
+
+class Trial : public testing::Test {
+protected:
+  Trial() {
+    fm_init(*bound, 1);
+    EXPECT_EQ(fm_set_parallel_for(*bound, Host::loop, &host), FM_OK);
+  }
+
+  /// One letter a call: with threads or alone.
+  std::string calls(int count, int64_t n = 4) {
+    std::string result;
+    for (int i = 0; i < count; ++i) {
+      const int before = host.loops;
+      std::vector<void *> arguments = {image, label, &loss};
+      EXPECT_EQ(
+          fm_step_begin(*bound, &toy.model, TrainStep, n, arguments.data()),
+          FM_OK);
+      EXPECT_EQ(fm_parallel_for(*bound, Host::task, 0, 2,
+                                reinterpret_cast<uint8_t *>(&host)),
+                0);
+      EXPECT_EQ(fm_step_end(*bound, TrainStep, 0), FM_OK);
+      result += host.loops > before ? 't' : 'a';
+    }
+    return result;
+  }
+
+  Model toy;
+  Bound bound{toy.model};
+  Host host;
+  float image[16] = {}, loss = 0;
+  int32_t label[4] = {};
+};
+
+TEST_F(Trial, CallsAreAloneWhereThreadsTakeLonger) {
+  host.there = std::chrono::microseconds(500);
+  EXPECT_EQ(calls(30), "tttt"
+                       "aaaa" +
+                           std::string(22, 'a'));
+  // A number of samples with as many bits is alike, another one is not.
+  EXPECT_EQ(calls(3), "aaa");
+  EXPECT_EQ(calls(9, 1), "tttt"
+                         "aaaa"
+                         "a");
+  EXPECT_EQ(calls(2), "aa");
+}
+
+TEST_F(Trial, CallsUseThreadsThatPay) {
+  host.here = std::chrono::microseconds(500);
+  // The second call that is timed shows enough.
+  EXPECT_EQ(calls(30), "tttt"
+                       "aa" +
+                           std::string(24, 't'));
+}
+
+TEST_F(Trial, LongCallsUseThreads) {
+  host.there = std::chrono::microseconds(3000);
+  EXPECT_EQ(calls(12), std::string(12, 't'));
+}
+
+// What was found holds for a while; then the machine may have changed.
+TEST_F(Trial, IsRepeated) {
+  host.here = host.there = std::chrono::microseconds(250);
+  const std::string first = calls(1024);
+  EXPECT_EQ(first.substr(0, 8), "tttt"
+                                "aaaa");
+  host.there = std::chrono::microseconds(1000);
+  EXPECT_EQ(calls(30), "tttt"
+                       "aaaa" +
+                           std::string(22, 'a'));
+}
+
+// Handing over a loop forgets what was known about another one.
+TEST_F(Trial, BelongsToALoop) {
+  host.there = std::chrono::microseconds(500);
+  EXPECT_EQ(calls(9), "tttt"
+                      "aaaa"
+                      "a");
+  ASSERT_EQ(fm_set_parallel_for(*bound, Host::loop, &host), FM_OK);
+  EXPECT_EQ(calls(5), "tttt"
+                      "a");
+  ASSERT_EQ(fm_set_parallel_for(*bound, nullptr, nullptr), FM_OK);
+  EXPECT_EQ(calls(5), "aaaaa");
+}
+
+// A call that is refused is none.
+TEST_F(Trial, RefusedCallsAreNotCounted) {
+  EXPECT_EQ(calls(3), "ttt");
+  std::vector<void *> arguments = {nullptr, label, &loss};
+  for (int i = 0; i < 5; ++i)
+    EXPECT_NE(fm_step_begin(*bound, &toy.model, TrainStep, 4, arguments.data()),
+              FM_OK);
+  EXPECT_EQ(calls(2), "ta");
+}
+
+} // namespace
