@@ -63,26 +63,6 @@ void collectViews(Value value, SmallVectorImpl<Value> &views) {
       collectViews(user->getResult(0), views);
 }
 
-/// What lies between places that are written or read at once: planes that are to
-/// lie one cache line further apart, where otherwise they meet in two sets of a
-/// cache (points of the seed CNN's second kernel: 23 us, apart 5).
-Rows wantedPlanes(OpResult result) {
-  auto kernel = cast<ir::KernelOp>(result.getOwner());
-  Operation *writer = kernel.getBody().front().getTerminator()->getOperand(result.getResultNumber()).getDefiningOp();
-  auto dimension = writer ? atOnceOf(writer) : std::nullopt;
-  if (!dimension)
-    return {};
-  auto type = cast<RankedTensorType>(result.getType());
-  int64_t length = 1;
-  for (int64_t size : type.getShape().drop_front(*dimension + 1)) {
-    if (ShapedType::isDynamic(size))
-      return {};
-    length *= size;
-  }
-  const int64_t bytes = type.getElementTypeBitWidth() / 8;
-  return length * bytes % 2048 == 0 ? Rows{length, length + 64 / bytes} : Rows();
-}
-
 /// Rows that are to lie apart, in a tensor between kernels: such that they are
 /// rows in each of its views.
 Rows wantedRows(OpResult result) {
@@ -100,7 +80,28 @@ Rows wantedRows(OpResult result) {
           }))
         return {length, pitch};
     }
-  return wantedPlanes(result);
+  return {};
+}
+
+/// What lies between places that are written or read at once: planes that are to
+/// lie one cache line further apart, where otherwise they meet in two sets of a
+/// cache (points of the seed CNN's second kernel: 23 us, apart 5).
+Rows wantedPlanes(OpResult result, Rows rows) {
+  auto kernel = cast<ir::KernelOp>(result.getOwner());
+  Operation *writer = kernel.getBody().front().getTerminator()->getOperand(result.getResultNumber()).getDefiningOp();
+  auto dimension = writer ? atOnceOf(writer) : std::nullopt;
+  if (!dimension || !isInternal(result) || isViewed(result) || holderOf(result))
+    return {};
+  auto type = cast<RankedTensorType>(result.getType());
+  int64_t length = 1;
+  for (int64_t size : type.getShape().drop_front(*dimension + 1)) {
+    if (ShapedType::isDynamic(size))
+      return {};
+    length *= size;
+  }
+  const int64_t bytes = type.getElementTypeBitWidth() / 8;
+  const int64_t dense = rows.pitch ? length / rows.length * rows.pitch : length;
+  return dense * bytes % 2048 == 0 ? Rows{length, dense + 64 / bytes} : Rows();
 }
 
 /// Whether a kernel that pads or joins its inputs can have them where they belong:
@@ -172,22 +173,33 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
         ++numInside;
       }
     for (auto kernel : function.getOps<ir::KernelOp>()) {
-      SmallVector<int64_t> pitches, lengths;
+      SmallVector<Rows> rows, planes;
       for (OpResult result : kernel->getResults()) {
-        Rows rows = wantedRows(result);
+        rows.push_back(wantedRows(result));
         for (OpOperand &use : result.getUses())
           if (isa<func::ReturnOp>(use.getOwner()))
-            rows = {0, pitchFor(resultBinding(function, use.getOperandNumber()), result.getType())};
-        auto shape = cast<RankedTensorType>(result.getType()).getShape();
-        lengths.push_back(rows.length || shape.empty() ? rows.length : shape.back());
-        pitches.push_back(rows.pitch);
-        numPadded += rows.pitch != 0;
+            if (int64_t pitch = pitchFor(resultBinding(function, use.getOperandNumber()), result.getType()))
+              rows.back() = {cast<RankedTensorType>(result.getType()).getShape().back(), pitch};
+        planes.push_back(wantedPlanes(result, rows.back()));
+        numPadded += rows.back().pitch || planes.back().pitch;
       }
-      if (llvm::all_of(pitches, [](int64_t pitch) { return pitch == 0; }))
-        continue;
-      kernel->setAttr(kPitches, builder.getDenseI64ArrayAttr(pitches));
-      kernel->setAttr(kRowLengths, builder.getDenseI64ArrayAttr(lengths));
+      note(kernel, rows, kPitches, kRowLengths);
+      note(kernel, planes, kPlanePitches, kPlaneLengths);
     }
+  }
+
+  /// Writes down what lies apart in a kernel's results, if anything does.
+  static void note(ir::KernelOp kernel, ArrayRef<Rows> rows, StringRef pitchesName, StringRef lengthsName) {
+    if (llvm::all_of(rows, [](const Rows &r) { return r.pitch == 0; }))
+      return;
+    Builder builder(kernel);
+    SmallVector<int64_t> pitches, lengths;
+    for (const Rows &r : rows) {
+      pitches.push_back(r.pitch);
+      lengths.push_back(r.pitch ? r.length : 0);
+    }
+    kernel->setAttr(pitchesName, builder.getDenseI64ArrayAttr(pitches));
+    kernel->setAttr(lengthsName, builder.getDenseI64ArrayAttr(lengths));
   }
 
   llvm::StringSet<> dense;

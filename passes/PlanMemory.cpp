@@ -41,8 +41,8 @@ constexpr int64_t kLineBytes = 64;
 int64_t elementBytes(RankedTensorType type) { return std::max(1u, type.getElementTypeBitWidth() / 8); }
 
 /// Bytes of `count` of a tensor's elements, with what lies between its rows.
-int64_t withRows(int64_t count, RankedTensorType type, Rows rows) {
-  return (rows.pitch ? count / rows.length * rows.pitch : count) * elementBytes(type);
+int64_t withRows(int64_t count, RankedTensorType type, ArrayRef<Rows> rows) {
+  return (rows.empty() ? count : count / rows.back().length * rows.back().pitch) * elementBytes(type);
 }
 
 /// The tensors of one entry function.

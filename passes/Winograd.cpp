@@ -7,7 +7,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/ir/RowPitch.h"
 #include "passes/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -24,30 +23,15 @@ RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.g
 
 /// Tiles of 4x4 that cover an image, and how they lie in memory.
 struct Grid {
-  /// `channels` in and out, of `bytes` each.
-  Grid(int64_t height, int64_t width, std::array<int64_t, 2> channels, int64_t bytes)
-      : size{(height + 3) / 4, (width + 3) / 4} {
-    // A row of tiles makes the rows of a matrix product; short rows together.
-    rows = size[1] >= 8;
-    panel = rows ? size[1] : tiles();
-    // A transform writes or reads 36 places at once, one a panel apart: at a
-    // multiple of 2 KiB they compete for two sets of a cache. The seed CNN's
-    // second input gradient with 16 and with 17 tiles: 666 and 156 us. Rows that
-    // are not apart by themselves leave it to the planes (`fm-assign-layouts`).
-    while (llvm::any_of(channels, [&](int64_t count) {
-      const int64_t pitch = rowPitch(count, bytes);
-      return pitch != count && panel * pitch * bytes % 2048 == 0;
-    }))
-      ++panel;
-  }
+  explicit Grid(RankedTensorType images)
+      : size{(images.getDimSize(1) + 3) / 4, (images.getDimSize(2) + 3) / 4}, rows(size[1] >= 8) {}
   int64_t tiles() const { return size[0] * size[1]; }
   /// [n, p, 36, q, channels].
   RankedTensorType points(RankedTensorType images) const {
-    return images.clone({images.getDimSize(0), rows ? size[0] : 1, 36, panel, images.getDimSize(3)});
+    return images.clone({images.getDimSize(0), rows ? size[0] : 1, 36, rows ? size[1] : tiles(), images.getDimSize(3)});
   }
   SmallVector<int64_t, 2> size;
-  bool rows;
-  int64_t panel;
+  bool rows; ///< a row of tiles makes the rows of a matrix product; else all do together
 };
 
 /// Whether the transforms pay. In multiplications that the plain loops could do
@@ -56,7 +40,7 @@ struct Grid {
 /// and 8 where it belongs to a kernel, which stays in cache.
 bool pays(const Grid &grid, int64_t batch, int64_t height, int64_t width, int64_t in, int64_t out) {
   const double plain = double(batch * height * width) * 9 * double(in * out) / 0.85;
-  const double tiles = double(batch * (grid.rows ? grid.size[0] : 1) * grid.panel);
+  const double tiles = double(batch * grid.tiles());
   const double products = tiles * 36 * double(in * out) / 0.8;
   const double transforms = tiles * 36 * double(in + out) * 12 + 36. * double(in * out) * 8;
   return products + transforms < plain;
@@ -68,7 +52,7 @@ public:
 
   void rewrite(ir::ConvOp op) const {
     auto y = tensorType(op.getY());
-    Grid grid = gridOf(y, tensorType(op.getX()));
+    Grid grid(y);
     if (!isPlain(op, tensorType(op.getW()).getShape()) || !pays(grid, y.getShape(), tensorType(op.getX())))
       return;
     OpBuilder builder(op);
@@ -81,7 +65,7 @@ public:
   void rewrite(ir::ConvInputGradOp op) const {
     const int64_t origin[2] = {op.originAlong(0) - 2, op.originAlong(1) - 2};
     auto x = tensorType(op.getY()), dy = tensorType(op.getDy());
-    Grid grid = gridOf(x, dy);
+    Grid grid(x);
     if (!isPlain(op, tensorType(op.getW()).getShape()) || !pays(grid, x.getShape(), dy))
       return;
     OpBuilder builder(op);
@@ -96,7 +80,7 @@ public:
 
   void rewrite(ir::ConvKernelGradOp op) const {
     auto dy = tensorType(op.getDy());
-    Grid grid = gridOf(dy, tensorType(op.getX()));
+    Grid grid(dy);
     if (!isPlain(op, op.getType().getShape()) || !pays(grid, dy.getShape(), tensorType(op.getX())))
       return;
     OpBuilder builder(op);
@@ -108,10 +92,6 @@ public:
   }
 
 private:
-  static Grid gridOf(RankedTensorType result, RankedTensorType operand) {
-    return Grid(result.getDimSize(1), result.getDimSize(2), {operand.getDimSize(3), result.getDimSize(3)},
-                result.getElementTypeBitWidth() / 8);
-  }
   template <typename Op>
   static bool isPlain(Op op, ArrayRef<int64_t> kernel) {
     auto isOne = [](int64_t value) { return value == 1; };

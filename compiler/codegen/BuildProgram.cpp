@@ -61,18 +61,20 @@ private:
     tensor.kind = kind;
     tensor.shape = type.getShape();
     int64_t pitch = pitches.lookup(name);
-    tensor.dims = rowMajor(extentsOf(type, program.batch), pitch);
+    tensor.dims = rowMajor(extentsOf(type, program.batch));
     tensor.bytes = type.getNumElements() * sizeOf(tensor.type);
-    if (pitch)
+    if (pitch) {
+      tensor.dims = rowMajor(extentsOf(type, program.batch), {{1, pitch}});
       tensor.bytes = tensor.bytes / type.getShape().back() * pitch;
+    }
     return tensor;
   }
 
   void collectTensors(ir::ModelOp model) {
     for (auto function : module.getOps<func::FuncOp>())
       for (BlockArgument argument : function.getArguments())
-        if (int64_t pitch = rowsOf(argument).pitch)
-          pitches[argumentBinding(function, argument.getArgNumber()).getName()] = pitch;
+        for (Rows rows : rowsOf(argument))
+          pitches[argumentBinding(function, argument.getArgNumber()).getName()] = rows.pitch;
     model.walk([&](ir::ParameterOp op) {
       auto tensor = tensorOf(op.getName(), cast<RankedTensorType>(op.getType()),
                              op.getState() ? TensorKind::State : TensorKind::Parameter);

@@ -34,7 +34,7 @@ int64_t sizeOf(ScalarType type) {
 }
 
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
-                                  int64_t pitch, size_t rowRank) {
+                                  const std::vector<Pitch> &pitches) {
   std::vector<PhysicalDim> dims(shape.size());
   int64_t stride = 1;
   for (size_t i = shape.size(); i-- > 0;) {
@@ -42,8 +42,9 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
     dims[i].extent = shape[i];
     dims[i].stride = stride;
     stride *= shape[i].size;
-    if (pitch && i + rowRank == shape.size())
-      stride = pitch;
+    for (const Pitch &apart : pitches)
+      if (i + apart.rank == shape.size())
+        stride = apart.pitch;
   }
   return dims;
 }

@@ -138,10 +138,14 @@ struct Buffer {
   int aliasOf = -1;
 };
 
-/// Row-major dims for `shape`; rows begin every `pitch` elements (0: dense), and
-/// the last `rowRank` dimensions make a row.
+/// What the last `rank` dimensions make begins every `pitch` elements.
+struct Pitch {
+  size_t rank = 1;
+  int64_t pitch = 0;
+};
+/// Row-major dims for `shape`; dense but for `pitches`, of increasing rank.
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
-                                  int64_t pitch = 0, size_t rowRank = 1);
+                                  const std::vector<Pitch> &pitches = {});
 
 /// Lets samples follow each other where they lie further apart. Returns how many
 /// elements lay between one and the next, or 0 if it changed nothing.

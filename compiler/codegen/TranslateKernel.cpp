@@ -194,8 +194,10 @@ private:
   }
 
   std::vector<PhysicalDim> rowMajorOf(RankedTensorType type, Value value) const {
-    const Rows rows = rowsOf(value);
-    auto dims = rowMajor(extentsOf(type, batch), rows.pitch, rows.pitch ? rowRank(type.getShape(), rows.length) : 1);
+    std::vector<Pitch> pitches;
+    for (Rows rows : rowsOf(value))
+      pitches.push_back({rowRank(type.getShape(), rows.length), rows.pitch});
+    auto dims = rowMajor(extentsOf(type, batch), pitches);
     if (int64_t pitch = samplePitchOf(value))
       dims[0].stride = pitch;
     return dims;

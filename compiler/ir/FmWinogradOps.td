@@ -7,8 +7,7 @@
 // these ops after differentiation; the matrices are in Winograd.cpp.
 //
 // A tensor of tiles is [n, p, 36, q, c], a panel of tiles together per point: a
-// panel is a row of the grid (p rows), or all of it (p = 1). It may be longer;
-// what is behind belongs to no tile.
+// panel is a row of the grid (p rows), or all of it (p = 1).
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_WINOGRAD_OPS_TD

@@ -3,7 +3,8 @@
 // A tensor is row-major; its rows may lie further apart than they are long. The
 // distance is its pitch: an attribute of function arguments that persist, and of
 // kernels for their results. A row is the last dimension, or several of the last
-// dimensions: a view may split it. What the application looks at is dense.
+// dimensions: a view may split it. So may planes, which consist of rows, in what
+// kernels pass to each other. What the application looks at is dense.
 //
 // Tensors between kernels may have a slot in each sample's part of the arena:
 // their samples lie as far apart as those parts do (PlanMemory.cpp).
@@ -26,12 +27,15 @@ inline constexpr llvm::StringLiteral kPitch = "fm.pitch";
 inline constexpr llvm::StringLiteral kPitches = "fm.pitches";
 /// Beside it: the elements of such a row.
 inline constexpr llvm::StringLiteral kRowLengths = "fm.row_lengths";
+/// The same two of planes; a plane's elements are counted without gaps.
+inline constexpr llvm::StringLiteral kPlanePitches = "fm.plane_pitches";
+inline constexpr llvm::StringLiteral kPlaneLengths = "fm.plane_lengths";
 
 /// On kernels: elements from one sample of a result to the next, 0 where samples
 /// follow each other.
 inline constexpr llvm::StringLiteral kSamplePitches = "fm.sample_pitches";
 
-/// Rows of `length` contiguous elements, `pitch` apart; dense if `pitch` is 0.
+/// Rows, or planes, of `length` elements that begin every `pitch` elements.
 struct Rows {
   int64_t length = 0, pitch = 0;
 };
@@ -50,26 +54,32 @@ inline size_t rowRank(llvm::ArrayRef<int64_t> shape, int64_t length) {
   return 0;
 }
 
-/// Rows of a value between kernels, which may be a view.
-inline Rows rowsOf(mlir::Value value) {
+/// What lies apart in a value between kernels, which may be a view: rows, then
+/// planes; nothing if it is dense.
+inline llvm::SmallVector<Rows, 2> rowsOf(mlir::Value value) {
   value = viewRoot(value);
   auto type = llvm::dyn_cast<mlir::RankedTensorType>(value.getType());
   if (!type || type.getRank() == 0)
     return {}; // the number of samples, a scalar
-  const int64_t last = type.getShape().back();
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
     auto pitch = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPitch)
                           : mlir::IntegerAttr();
-    return {last, pitch ? pitch.getInt() : 0};
+    if (!pitch)
+      return {};
+    return {{type.getShape().back(), pitch.getInt()}};
   }
-  auto kernel = value.getDefiningOp<ir::KernelOp>();
-  auto pitches = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kPitches) : mlir::DenseI64ArrayAttr();
-  auto lengths = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kRowLengths) : mlir::DenseI64ArrayAttr();
-  if (!pitches)
-    return {last, 0};
-  const unsigned number = llvm::cast<mlir::OpResult>(value).getResultNumber();
-  return {lengths ? lengths[number] : last, pitches[number]};
+  llvm::SmallVector<Rows, 2> result;
+  if (auto kernel = value.getDefiningOp<ir::KernelOp>()) {
+    const unsigned number = llvm::cast<mlir::OpResult>(value).getResultNumber();
+    for (auto [lengths, pitches] : {std::pair(kRowLengths, kPitches), {kPlaneLengths, kPlanePitches}}) {
+      auto length = kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(lengths);
+      auto pitch = kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(pitches);
+      if (pitch && pitch[number])
+        result.push_back({length[number], pitch[number]});
+    }
+  }
+  return result;
 }
 
 /// Elements from one sample to the next of a value between kernels, which may be

@@ -184,11 +184,9 @@ Value gatherTiles(LoweringContext &context, Operation *op, const Transform &t, A
         Value positions[2] = {at.add(at.mul(row, 4), origin[0] + i),
                               at.builder.create<arith::AddIOp>(at.loc, at.add(at.mul(column, 4), origin[1]),
                                                                at.dim(4))};
-        // Tiles along both dimensions, with those behind the grid.
-        const int64_t tiles[2] = {rows ? grid[0] : (shape[3] + grid[1] - 1) / grid[1], rows ? shape[3] : grid[1]};
         Value inside;
         for (int d = 0; d < 2; ++d) {
-          int64_t low = origin[d] + (d ? 0 : i), high = low + 4 * (tiles[d] - 1) + (d ? t.columns - 1 : 0);
+          int64_t low = origin[d] + (d ? 0 : i), high = low + 4 * (grid[d] - 1) + (d ? t.columns - 1 : 0);
           if (low >= 0 && high < size[1 + d])
             continue;
           inside = at.both(inside, at.inRange(positions[d], 0, size[1 + d]));

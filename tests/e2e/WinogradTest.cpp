@@ -112,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Shape{2, 12, 17, 40, 33, 1},   // no multiple of a vector
                     Shape{1, 31, 35, 32, 32, 1},   // a row is a panel
                     Shape{2, 16, 16, 64, 64, 1},   // panels of whole KiB, a line apart
-                    Shape{1, 32, 16, 256, 32, 1},  // rows of whole KiB, one more in a panel
+                    Shape{1, 32, 16, 256, 32, 1},  // and so are their rows
+                    Shape{1, 8, 8, 64, 512, 1},    // a panel of 2 KiB, whatever its length
                     Shape{1, 8, 66, 64, 32, 0},    //
                     Shape{3, 6, 40, 24, 100, 1},   //
                     Shape{2, 18, 10, 64, 32, 0, {"halide", true, true}},

@@ -183,12 +183,12 @@ module {
 // -----
 
 // Planes between places that are written or read at once lie one cache line further
-// apart where they would meet in two sets of a cache: 32 x 64 floats, not 31 x 60;
-// where rows do so already, those alone.
+// apart where they would meet in two sets of a cache: 32 x 64 floats, not 31 x 60, and
+// 32 rows of 256 floats that are 272 apart.
 // CHECK-LABEL: @planes
-// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 2064>, fm.row_lengths = array<i64: 2048>} : (tensor<?x2xf32>) -> tensor<36x32x64xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.plane_lengths = array<i64: 2048>, fm.plane_pitches = array<i64: 2064>} : (tensor<?x2xf32>) -> tensor<36x32x64xf32>
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) : (tensor<?x2xf32>) -> tensor<36x31x60xf32>
-// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 272>, fm.row_lengths = array<i64: 256>} : (tensor<?x2xf32>) -> tensor<36x32x256xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.pitches = array<i64: 272>, fm.plane_lengths = array<i64: 8192>, fm.plane_pitches = array<i64: 8720>, fm.row_lengths = array<i64: 256>} : (tensor<?x2xf32>) -> tensor<36x32x256xf32>
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) : (tensor<?x2xf32>) -> tensor<36x16x64xf32>
 #three = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
 module {
