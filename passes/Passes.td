@@ -103,6 +103,16 @@ def FmCountWork : Pass<"fm-count-work", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmSplitStrides : Pass<"fm-split-strides", "::mlir::func::FuncOp"> {
+  let summary = "Input gradients of strided convolutions without zeros";
+  let description = [{
+    Before: conv_input_grad of any stride, which multiplies gradients that are spread
+    by the stride with zeros between them. After: of a stride s, each s-th row and
+    column of the result is one of stride 1, with each s-th row and column of the
+    kernel, and an interleave puts them together. Sums are those without the zeros.
+  }];
+}
+
 def FmWinograd : Pass<"fm-winograd", "::mlir::func::FuncOp"> {
   let summary = "3x3 convolutions by transforms, where that is faster";
   let description = [{

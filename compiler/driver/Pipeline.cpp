@@ -68,6 +68,8 @@ static const Stage kStages[] = {
        manager.addPass(createCanonicalizerPass());
        onFunctions(manager, passes::createFmCountWork());
        // The naive kernels of the reference backend know no tiles.
+       if (options.backend != "reference")
+         onFunctions(manager, passes::createFmSplitStrides());
        if (options.winograd && !options.exact && options.backend != "reference") {
          onFunctions(manager, passes::createFmWinograd());
          manager.addPass(createCSEPass());

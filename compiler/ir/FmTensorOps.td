@@ -197,6 +197,14 @@ def Fm_ConvInputGradOp : Fm_ConvFamilyOp<"conv_input_grad",
     int64_t originAlong(int dim) { return getOrigin().empty() ? 0 : getOrigin()[dim]; }
   }];
 }
+def Fm_InterleaveOp : Fm_Op<"interleave", [Pure, Infer, Lowering, NonDifferentiableOpInterface]> {
+  let summary = "images of height and width `size`: part i is every stride[0]-th row from phases[i] / stride[1] on, of that every stride[1]-th element from phases[i] % stride[1] on; the rest is zero";
+  let arguments = (ins Variadic<Fm_FloatTensor>:$parts, DenseI64ArrayAttr:$phases,
+                       DenseI64ArrayAttr:$stride, DenseI64ArrayAttr:$size);
+  let results = (outs Fm_FloatTensor:$y);
+  let assemblyFormat = Typed;
+  let extraClassDeclaration = Fm_NoGradient<"it is made from gradients only">.declaration;
+}
 def Fm_ConvKernelGradOp : Fm_ConvFamilyOp<"conv_kernel_grad",
     (ins Fm_FloatTensor:$x, Fm_FloatTensor:$dy, DenseI64ArrayAttr:$stride,
          DenseI64ArrayAttr:$dilation, Fm_Int:$groups, DenseI64ArrayAttr:$size)> {

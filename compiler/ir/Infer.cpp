@@ -499,6 +499,17 @@ FM_INFER(ConvInputGradOp) {
       dy.getElementType()));
   return success();
 }
+FM_INFER(InterleaveOp) {
+  FM_ADAPTOR(InterleaveOp);
+  if (op.getParts().empty() || op.getParts().size() != op.getPhases().size())
+    return emitOptionalError(loc, "interleave: ", op.getParts().size(),
+                             " parts of ", op.getPhases().size(), " phases");
+  RankedTensorType part = tensorType(op.getParts()[0]);
+  types.push_back(RankedTensorType::get({part.getDimSize(0), op.getSize()[0],
+                                         op.getSize()[1], part.getDimSize(3)},
+                                        part.getElementType()));
+  return success();
+}
 FM_INFER(ConvKernelGradOp) {
   FM_ADAPTOR(ConvKernelGradOp);
   RankedTensorType x = tensorType(op.getX()), dy = tensorType(op.getDy());

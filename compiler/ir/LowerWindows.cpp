@@ -197,6 +197,24 @@ FM_LOWER(ConvInputGradOp) {
   return {reshapeTensor(context, getLoc(), result, type)};
 }
 
+FM_LOWER(InterleaveOp) {
+  auto type = cast<RankedTensorType>(getType());
+  const int64_t down = getStride()[0], right = getStride()[1];
+  return {buildGather(context, getLoc(), type, {}, {}, [&](IndexBuilder &at, ValueRange) {
+    Value row = at.div(at.dim(1), down), column = at.div(at.dim(2), right);
+    Value atRow = at.rem(at.dim(1), down), atColumn = at.rem(at.dim(2), right);
+    Value result = at.number(type.getElementType(), 0);
+    for (auto [part, phase] : llvm::zip(context.operands, getPhases())) {
+      RankedTensorType size = tensorType(part);
+      Value element = at.load(part, {at.dim(0), at.clamp(row, 0, size.getDimSize(1)),
+                                     at.clamp(column, 0, size.getDimSize(2)), at.dim(3)});
+      Value here = at.both(at.equals(atRow, phase / right), at.equals(atColumn, phase % right));
+      result = at.select(here, element, result);
+    }
+    return result;
+  })};
+}
+
 FM_LOWER(ConvKernelGradOp) {
   RankedTensorType x = tensorType(getX()), dy = tensorType(getDy());
   auto type = cast<RankedTensorType>(getType());
