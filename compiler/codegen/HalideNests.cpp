@@ -147,7 +147,7 @@ private:
                                           : scheduleReduction(nest, b, i));
     if (!isOutput)
       b.func.store_in(scratchMemory);
-    else if (!nest.reductions.empty())
+    else if (!nest.reductions.empty() && prefetchesEpilogue(nest))
       prefetchEpilogue(g, b);
   }
 

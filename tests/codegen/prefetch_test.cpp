@@ -1,5 +1,6 @@
 //===- prefetch_test.cpp - Which lines a kernel prefetches ----------------===//
 #include "compiler/codegen/HalidePrefetch.h"
+#include "compiler/codegen/Prefetch.h"
 
 #include "gtest/gtest.h"
 
@@ -76,6 +77,23 @@ TEST(Prefetch, EachLineOfARowOfF64) {
 
 TEST(Prefetch, EachLineOfARowOfBytes) {
   EXPECT_EQ(prefetchedInARow<uint8_t>(), (std::vector<int64_t>{0, 64}));
+}
+
+// Each task would prefetch what belongs to all of them.
+TEST(Prefetch, NothingForTheEpilogueWhereTasksAreTiles) {
+  fm::codegen::Nest nest;
+  nest.choice.order = {1, 0};
+  for (int parallel : {0, 1}) {
+    nest.choice.parallelLoops = parallel;
+    EXPECT_TRUE(fm::codegen::prefetchesEpilogue(nest)) << parallel;
+  }
+  nest.choice.parallelLoops = 2;
+  EXPECT_FALSE(fm::codegen::prefetchesEpilogue(nest));
+  nest.choice.order = {2, 1, 0};
+  EXPECT_TRUE(fm::codegen::prefetchesEpilogue(nest));
+  nest.choice.order = {0};
+  nest.choice.parallelLoops = 1;
+  EXPECT_TRUE(fm::codegen::prefetchesEpilogue(nest));
 }
 
 } // namespace
