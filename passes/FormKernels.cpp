@@ -112,11 +112,10 @@ bool onlyMoves(Block &body) {
 
 bool isTogether(Operation *op) { return !togetherOf(op).empty(); }
 
-bool isReadTogether(Operation *op) {
-  return llvm::any_of(op->getUsers(), [](Operation *user) {
-    auto reader = isa<tensor::ExtractOp>(user) ? user->getParentOfType<linalg::GenericOp>() : nullptr;
-    return reader && isTogether(reader);
-  });
+/// Whether the user of a tensor is a read of such an op.
+bool readsTogether(Operation *user) {
+  auto reader = isa<tensor::ExtractOp>(user) ? user->getParentOfType<linalg::GenericOp>() : nullptr;
+  return reader && isTogether(reader);
 }
 
 /// Whether it moves another dimension to the innermost place.
@@ -329,13 +328,10 @@ private:
       node.apart = apart.contains(op);
       node.together = isTogether(op);
       // Half of a transform is made inside of the other half.
-      if (node.together && llvm::all_of(op->getUsers(), [](Operation *user) {
-            auto reader = isa<tensor::ExtractOp>(user) ? user->getParentOfType<linalg::GenericOp>() : nullptr;
-            return reader && isTogether(reader);
-          }))
+      if (node.together && llvm::all_of(op->getUsers(), readsTogether))
         node.copy = FusionNode::Copy::Free;
       // A tile's many reads want vectors; what copies blocks has shuffles for it.
-      if (transposesRows(op) && isReadTogether(op))
+      if (transposesRows(op) && llvm::any_of(op->getUsers(), readsTogether))
         node.copy = FusionNode::Copy::Never;
       nodes.push_back(std::move(node));
     }

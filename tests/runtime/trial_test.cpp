@@ -1,9 +1,9 @@
 //===- trial_test.cpp - Whether an entry's threads pay --------------------===//
 //
 // A host whose loops take long makes calls stay on their own thread, one that
-// saves time does not, nor do calls that take milliseconds. What takes long
-// here is a hundred times as long as what does not, so that a busy machine does
-// not change what is found.
+// saves time does not, nor do calls that take milliseconds. What takes longer
+// does so by hundreds of microseconds, so that a busy machine does not change
+// what is found.
 //
 //===----------------------------------------------------------------------===//
 #include "toy_model.h"
@@ -18,7 +18,7 @@ using namespace toy;
 
 namespace {
 
-enum Entry { TrainStep, Forward };
+constexpr int32_t TrainStep = 0;
 
 struct Host {
   std::chrono::microseconds here{0},
@@ -114,6 +114,14 @@ TEST_F(Trial, IsRepeated) {
   EXPECT_EQ(calls(30), "tttt"
                        "aaaa" +
                            std::string(22, 'a'));
+}
+
+// Where one kind takes more than twice as long, it is not tried again so soon.
+TEST_F(Trial, IsRepeatedSeldomWhereItIsClear) {
+  host.there = std::chrono::microseconds(500);
+  EXPECT_EQ(calls(8), "ttttaaaa");
+  EXPECT_EQ(calls(16384 - 8), std::string(16384 - 8, 'a'));
+  EXPECT_EQ(calls(5), "tttta");
 }
 
 // Handing over a loop forgets what was known about another one.
