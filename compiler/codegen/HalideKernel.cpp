@@ -67,6 +67,15 @@ public:
     return list;
   }
 
+  /// What the nests prefetch besides.
+  std::vector<RowsAhead> ahead() const {
+    std::vector<RowsAhead> list;
+    for (const std::vector<BuiltNest> &group : built)
+      for (const BuiltNest &nest : group)
+        list.insert(list.end(), nest.ahead.begin(), nest.ahead.end());
+    return list;
+  }
+
   std::vector<KernelArgument> arguments;
   /// As in CompiledKernel.
   std::vector<std::pair<std::string, std::string>> shared;
@@ -381,6 +390,8 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   if (!builder.readAgain.empty())
     pipeline.add_custom_lowering_pass(new ReadsOfOutputs(builder.readAgain));
   pipeline.add_custom_lowering_pass(new PrefetchesOfLines);
+  if (const std::vector<RowsAhead> ahead = builder.ahead(); !ahead.empty())
+    pipeline.add_custom_lowering_pass(new PrefetchesOfRows(ahead));
   pipeline.add_custom_lowering_pass(new RestoreFloats);
   std::string name = target.halideTarget +
                      "-no_runtime-no_bounds_query-user_context-"

@@ -141,10 +141,12 @@ private:
       for (int p = 0; p < choice.parallelLoops; ++p)
         b.outer[p] = fused;
     }
-    for (size_t i = 0; i < nest.reductions.size(); ++i)
+    for (size_t i = 0; i < nest.reductions.size(); ++i) {
       prefetchOperands(plan.groups[g], nest, b, i,
                        choice.isBlocked() ? scheduleBlocks(nest, b, i)
                                           : scheduleReduction(nest, b, i));
+      prefetchNextRows(plan.groups[g], nest, b, i);
+    }
     if (!isOutput)
       b.func.store_in(scratchMemory);
     else if (!nest.reductions.empty() && prefetchesEpilogue(nest))
@@ -210,6 +212,52 @@ private:
       b.accumulators[i].update().prefetch(
           inputs[input], innermost, innermost, static_cast<int>(ahead),
           Halide::PrefetchBoundStrategy::NonFaulting);
+  }
+
+  void prefetchNextRows(const Group &group, const Nest &nest, BuiltNest &b,
+                        size_t i) {
+    const NestChoice &choice = nest.choice;
+    const NextRows next =
+        nextRowsOf(spec, group, nest, nest.reductions[i], machine);
+    if (next.operands.empty())
+      return;
+    RowsAhead ahead;
+    ahead.accumulator = b.accumulators[i].name();
+    ahead.linesPerPass = next.linesPerPass;
+    ahead.steps = choice.unrollReduction;
+    for (const NextRows::Operand &operand : next.operands)
+      ahead.operands.push_back({inputs[operand.input].name(),
+                                static_cast<int>(operand.lines),
+                                static_cast<int>(operand.step)});
+    if (next.inReduction) {
+      const bool split = choice.reductionSplit > 1;
+      for (int l : next.passes)
+        ahead.passes.push_back(choice.tile[l] > 1 ? tilesOf(b, l)
+                                                  : b.vars[l].name());
+      ahead.moving =
+          split ? partsOf(b) : b.reductionVar(i, next.position).name();
+      ahead.around = split && next.position > 0
+                         ? b.reductionVar(i, next.position - 1).name()
+                         : innermostOuter(b).name();
+    } else {
+      const std::vector<int> around = nest.outerLoops();
+      for (size_t p = next.position + 1; p < around.size(); ++p)
+        if (nest.tiles(around[p]) > 1)
+          ahead.passes.push_back(b.outer[p].name());
+      ahead.moving = b.outer[next.position].name();
+      if (next.position > 0 && next.position >= choice.parallelLoops)
+        ahead.around = b.outer[next.position - 1].name();
+    }
+    b.ahead.push_back(ahead);
+  }
+
+  /// Names of the loops over the tiles of a block, and over parts of a
+  /// reduction.
+  static std::string tilesOf(const BuiltNest &b, int l) {
+    return b.func.name() + "at" + std::to_string(l);
+  }
+  static std::string partsOf(const BuiltNest &b) {
+    return b.func.name() + "rp";
   }
 
   /// Several steps as straight code; returns the loop over them.
@@ -305,8 +353,7 @@ private:
         acc.align_bounds(b.vars[l], size).bound_storage(b.vars[l], extent);
       else
         acc.bound_extent(b.vars[l], extent);
-      Var tiles(id + "at" + std::to_string(l)),
-          in(id + "ai" + std::to_string(l));
+      Var tiles(tilesOf(b, l)), in(id + "ai" + std::to_string(l));
       if (size == 1) {
         around.push_back(b.vars[l]);
         continue;
@@ -343,7 +390,7 @@ private:
     for (int r = reductions; r-- > choice.reductionOuter;) {
       RVar loop = b.reductionVar(i, r);
       if (r == choice.reductionOuter && choice.reductionSplit > 1) {
-        RVar parts(id + "rp"), in(id + "ri");
+        RVar parts(partsOf(b)), in(id + "ri");
         // Where the parts do not divide the samples, Halide shortens the last.
         update.split(loop, parts, in, static_cast<int>(choice.reductionSplit));
         outer.push_back(parts);

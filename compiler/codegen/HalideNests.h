@@ -6,6 +6,7 @@
 
 #include <Halide.h>
 
+#include "compiler/codegen/HalidePrefetch.h"
 #include "compiler/codegen/Schedule.h"
 
 namespace fm::codegen {
@@ -17,6 +18,7 @@ struct BuiltNest {
   std::vector<Halide::Func> accumulators;
   std::vector<Halide::RDom> domains;
   std::vector<Halide::Var> outer; ///< per position of the nest's order
+  std::vector<RowsAhead> ahead;   ///< what it prefetches besides
 
   /// Reduction loop number r of accumulator number i, counted from the
   /// outermost.

@@ -11,6 +11,7 @@
 #include <Halide.h>
 
 #include <string>
+#include <vector>
 
 namespace fm::codegen {
 
@@ -22,6 +23,55 @@ protected:
 
 private:
   std::string lines; ///< the loop over the lines of a row, around this place
+};
+
+/// Where rows are prefetched that a reduction will want next (Prefetch.h), in
+/// names of Halide's: of Funcs and buffers, and of the variables that loops end
+/// in.
+struct RowsAhead {
+  struct Operand {
+    std::string buffer;
+    int lines = 0, step = 0;
+  };
+  std::vector<Operand> operands;
+  std::string accumulator;
+  std::vector<std::string> passes; ///< outermost first
+  std::string moving;              ///< the loop that moves on
+  std::string around; ///< moves on where that one has ended; empty: none
+  int linesPerPass = 1;
+  int steps = 1; ///< in one iteration of the innermost loop
+};
+
+/// Adds the prefetches.
+class PrefetchesOfRows : public Halide::Internal::IRMutator {
+public:
+  explicit PrefetchesOfRows(std::vector<RowsAhead> rows)
+      : rows(std::move(rows)) {}
+
+protected:
+  using Halide::Internal::IRMutator::visit;
+  Halide::Internal::Stmt visit(const Halide::Internal::For *op) override;
+  Halide::Internal::Stmt visit(const Halide::Internal::LetStmt *op) override;
+
+private:
+  std::vector<RowsAhead> rows;
+  std::vector<const Halide::Internal::For *> loops;     ///< around this place
+  std::vector<const Halide::Internal::LetStmt *> named; ///< likewise
+
+  /// A row that the loop will want next.
+  struct Row {
+    const RowsAhead::Operand &operand;
+    Halide::Expr first; ///< index of the innermost loop's first one
+    Halide::Type type;
+  };
+  const Halide::Internal::For *loopOf(const std::string &variable) const;
+  /// Empty where they are not known.
+  std::vector<Row> nextRows(const RowsAhead &ahead,
+                            const Halide::Internal::For *innermost,
+                            Halide::Expr &passesLeft) const;
+  Halide::Internal::Stmt
+  prefetchIn(const RowsAhead &ahead,
+             const Halide::Internal::For *innermost) const;
 };
 
 } // namespace fm::codegen

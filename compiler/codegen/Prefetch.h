@@ -11,6 +11,8 @@
 #ifndef FM_COMPILER_CODEGEN_PREFETCH_H
 #define FM_COMPILER_CODEGEN_PREFETCH_H
 
+#include <vector>
+
 #include "compiler/codegen/Schedule.h"
 #include "compiler/codegen/Strides.h"
 
@@ -32,6 +34,30 @@ bool isPrefetched(const KernelSpec &spec, const Nest &nest,
 /// of the operand. (A weight gradient of 384 x 1536 with
 /// Adam: 3.4 ms, and 2.7 without; train step of such a network 1.04.)
 bool prefetchesEpilogue(const Nest &nest);
+
+/// What is read again and again while a loop stands still: the tiles inside of
+/// it, "passes", all walk through the same rows, and when it moves on, other
+/// rows come from far away, in one pass, which waits for each of them. So each
+/// pass prefetches a share of every row that the loop will want next.
+struct NextRows {
+  struct Operand {
+    int input = 0;
+    int64_t lines = 0; ///< of 64 bytes, of a row
+    int64_t step = 0;  ///< elements from one row to the next
+  };
+  std::vector<Operand> operands;
+  /// The loop that moves on: a position among the outer loops of the nest, or,
+  /// with `inReduction`, a loop of the reduction. (Blocks have both.)
+  int position = -1;
+  bool inReduction = false;
+  std::vector<int> passes; ///< loops of the nest, outermost first
+  int64_t linesPerPass = 1;
+};
+
+/// Without operands where it does not pay.
+NextRows nextRowsOf(const KernelSpec &spec, const Group &group,
+                    const Nest &nest, unsigned reduction,
+                    const MachineModel &machine);
 
 } // namespace fm::codegen
 

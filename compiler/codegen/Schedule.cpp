@@ -228,6 +228,10 @@ std::string toString(const KernelSpec &spec, const Plan &plan) {
         for (int l : nest.choice.order)
           text += " " + std::to_string(l);
       }
+      if (nest.choice.unrollReduction > 1)
+        text += ", unroll " + std::to_string(nest.choice.unrollReduction);
+      if (!nest.choice.unrollTile)
+        text += ", straight off";
       if (nest.choice.parallelLoops)
         text += ", parallel " + std::to_string(nest.choice.parallelLoops);
       for (unsigned r : nest.reductions)

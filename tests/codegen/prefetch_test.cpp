@@ -79,6 +79,134 @@ TEST(Prefetch, EachLineOfARowOfBytes) {
   EXPECT_EQ(prefetchedInARow<uint8_t>(), (std::vector<int64_t>{0, 64}));
 }
 
+/// What a piece of code prefetches, in its order: buffers, and elements of
+/// them. Its loops have constant bounds.
+class Executed : public IRMutator {
+public:
+  std::vector<std::pair<std::string, int64_t>> places;
+
+protected:
+  using IRMutator::visit;
+  Stmt visit(const For *op) override {
+    const int64_t min = *as_const_int(simplify(op->min));
+    for (int64_t i = 0; i < *as_const_int(simplify(op->extent)); ++i)
+      mutate(substitute(op->name, static_cast<int>(min + i), op->body));
+    return op;
+  }
+  Stmt visit(const LetStmt *op) override {
+    const Expr value = simplify(op->value);
+    const bool isBuffer = value.type().is_handle() && !value.as<Variable>();
+    mutate(isBuffer ? op->body : substitute(op->name, value, op->body));
+    return op;
+  }
+  Expr visit(const Call *op) override {
+    if (op->is_intrinsic(Call::prefetch))
+      places.emplace_back(simplify(op->args[0]).as<Variable>()->name,
+                          *as_const_int(simplify(op->args[1])));
+    return op;
+  }
+};
+
+using Places = std::vector<std::pair<std::string, int64_t>>;
+
+Places executed(Func out, const std::vector<Argument> &arguments,
+                const fm::codegen::RowsAhead &ahead) {
+  Pipeline pipeline(out);
+  auto *run = new Executed; // the pipeline's from here on
+  Places places;
+  pipeline.add_custom_lowering_pass(new fm::codegen::PrefetchesOfRows({ahead}));
+  pipeline.add_custom_lowering_pass(run, [&] {
+    places = run->places;
+    delete run;
+  });
+  pipeline.compile_to_module(arguments, "rows",
+                             Target("x86-64-linux-avx2-no_asserts"));
+  pipeline = Pipeline();
+  return places;
+}
+
+// Sums over four rows of x (64 numbers) times y (6): while tiles of 2 columns
+// of y pass, the next 32 columns of x arrive, a line in each of the last two of
+// three passes. The first pass has nothing to do.
+TEST(Prefetch, RowsOfTheNextStrip) {
+  ImageParam x(type_of<float>(), 2, "x"), y(type_of<float>(), 2, "y");
+  x.dim(0).set_bounds(0, 64).dim(1).set_bounds(0, 4).set_stride(64);
+  y.dim(0).set_bounds(0, 6).dim(1).set_bounds(0, 4).set_stride(6);
+  Var i("i"), j("j"), io("io"), ii("ii"), jo("jo"), ji("ji");
+  RDom r(0, 4, "r");
+  Func acc("acc"), out("out");
+  acc(i, j) = 0.f;
+  acc(i, j) += x(i, r) * y(j, r);
+  out(i, j) = acc(i, j);
+  out.bound(i, 0, 64).bound(j, 0, 6);
+  out.split(i, io, ii, 32).split(j, jo, ji, 2);
+  out.reorder(ii, ji, jo, io).vectorize(ii, 8).unroll(ji);
+  acc.compute_at(out, jo).bound_extent(i, 32).bound_extent(j, 2);
+  acc.update().reorder(i, j, r).vectorize(i, 8).unroll(i).unroll(j);
+  RVar rounds("rounds"), step("step");
+  acc.update().split(r, rounds, step, 2).unroll(step);
+
+  fm::codegen::RowsAhead ahead;
+  ahead.operands = {{"x", 2, 64}};
+  ahead.accumulator = acc.name();
+  ahead.passes = {"jo"};
+  ahead.moving = "io";
+  ahead.steps = 2;
+  Places expected;
+  for (int strip : {1, 2}) // the second one is behind the end
+    for (int line : {-1, 1, 0})
+      for (int row = 0; row < 4; ++row)
+        expected.emplace_back("x",
+                              line < 0 ? 0 : strip * 32 + row * 64 + line * 16);
+  EXPECT_EQ(executed(out, {x, y}, ahead), expected);
+}
+
+// Two samples of three rows each; a block of sums is a plane of x and y. Its
+// first sample prefetches the second one, that one the next plane's first.
+TEST(Prefetch, RowsOfTheNextPartOfAReduction) {
+  ImageParam x(type_of<float>(), 4, "x"), y(type_of<float>(), 4, "y");
+  for (ImageParam *in : {&x, &y})
+    in->dim(0)
+        .set_bounds(0, 16)
+        .dim(1)
+        .set_bounds(0, 3)
+        .set_stride(16)
+        .dim(2)
+        .set_bounds(0, 2)
+        .set_stride(48)
+        .dim(3)
+        .set_bounds(0, 2)
+        .set_stride(1000);
+  Var i("i"), j("j"), p("p"), io("io"), ii("ii"), jo("jo"), ji("ji");
+  RDom r({{0, 3}, {0, 2}}, "r");
+  Func acc("acc"), out("out");
+  acc(i, j, p) = 0.f;
+  acc(i, j, p) += x(i, r.x, p, r.y) * y(j, r.x, p, r.y);
+  out(i, j, p) = acc(i, j, p);
+  out.bound(i, 0, 16).bound(j, 0, 16).bound(p, 0, 2);
+  acc.compute_at(out, p).bound_extent(i, 16).bound_extent(j, 16);
+  acc.update()
+      .split(i, io, ii, 8)
+      .split(j, jo, ji, 4)
+      .reorder(ii, ji, r.x, io, jo, r.y)
+      .vectorize(ii)
+      .unroll(ji);
+
+  fm::codegen::RowsAhead ahead;
+  ahead.operands = {{"x", 1, 16}, {"y", 1, 16}};
+  ahead.accumulator = acc.name();
+  ahead.passes = {"jo", "io"};
+  ahead.moving = r.y.name();
+  ahead.around = "p";
+  Places expected;
+  for (int from : {1000, 48, 1048, 96})
+    for (int pass = 0; pass < 8; ++pass)
+      for (int row = 0; row < 3; ++row)
+        expected.emplace_back(pass == 7 ? "x" : "y",
+                              pass < 6 ? 0 : from + row * 16);
+  EXPECT_EQ(executed(out, {x, y}, ahead), expected);
+}
+
 // Each task would prefetch what belongs to all of them.
 TEST(Prefetch, NothingForTheEpilogueWhereTasksAreTiles) {
   fm::codegen::Nest nest;
