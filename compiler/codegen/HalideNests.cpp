@@ -149,7 +149,8 @@ private:
     }
     if (!isOutput)
       b.func.store_in(scratchMemory);
-    else if (!nest.reductions.empty() && prefetchesEpilogue(nest))
+    else if (!nest.reductions.empty() &&
+             prefetchesEpilogue(nest, choice, choice.parallelLoops))
       prefetchEpilogue(g, b);
   }
 

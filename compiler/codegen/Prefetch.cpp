@@ -36,9 +36,10 @@ int64_t stepsAhead(const NestChoice &choice, const Stage &reducing,
   return choice.stepsInside(reducing) < 8 * ahead ? 0 : ahead;
 }
 
-bool prefetchesEpilogue(const Nest &nest) {
-  const int loops = static_cast<int>(nest.outerLoops().size());
-  return nest.choice.parallelLoops < 2 || nest.choice.parallelLoops < loops;
+bool prefetchesEpilogue(const Nest &nest, const NestChoice &choice,
+                        int parallelLoops) {
+  const int loops = static_cast<int>(nest.outerLoops(choice).size());
+  return parallelLoops < 2 || parallelLoops < loops;
 }
 
 bool isPrefetched(const KernelSpec &spec, const Nest &nest,

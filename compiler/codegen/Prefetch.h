@@ -28,12 +28,13 @@ int64_t stepsAhead(const NestChoice &choice, const Stage &reducing,
 bool isPrefetched(const KernelSpec &spec, const Nest &nest,
                   const Access &access, const MachineModel &machine);
 
-/// Whether a tile of `nest` can prefetch what its epilogue reads. Not where all
-/// loops around tiles are one parallel loop: Halide knows where a task is along
-/// the first of them only, and each task would prefetch all rows, or columns,
-/// of the operand. (A weight gradient of 384 x 1536 with
-/// Adam: 3.4 ms, and 2.7 without; train step of such a network 1.04.)
-bool prefetchesEpilogue(const Nest &nest);
+/// Whether a tile of `nest` with `choice` can prefetch what its epilogue reads.
+/// Not where all loops around tiles are one parallel loop: Halide knows where a
+/// task is along the first of them only, and each task would prefetch all rows,
+/// or columns, of the operand. (A weight gradient of 384 x 1536 with Adam: 3.4
+/// ms, and 2.7 without; train step of such a network 1.04.)
+bool prefetchesEpilogue(const Nest &nest, const NestChoice &choice,
+                        int parallelLoops);
 
 /// What is read again and again while a loop stands still: the tiles inside of
 /// it, "passes", all walk through the same rows, and when it moves on, other

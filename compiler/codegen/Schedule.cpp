@@ -19,15 +19,15 @@ int64_t NestChoice::stepsInside(const Stage &reducing) const {
   return isSplit ? reductionSplit : reducing.reduction.back().size;
 }
 
-std::vector<int> Nest::outerLoops() const {
-  if (!choice.isBlocked())
-    return choice.order;
+std::vector<int> Nest::outerLoops(const NestChoice &with) const {
+  if (!with.isBlocked())
+    return with.order;
   std::vector<int> list;
-  for (int l : choice.order)
-    if (choice.block[l] < tiles(l))
+  for (int l : with.order)
+    if (with.block[l] < tiles(l, with))
       list.push_back(l);
   if (list.empty())
-    list.push_back(choice.order[0]);
+    list.push_back(with.order[0]);
   return list;
 }
 

@@ -106,7 +106,8 @@ struct Nest {
   }
   /// Loops around tiles or, where there are blocks, around blocks; outermost
   /// first. Never empty.
-  std::vector<int> outerLoops() const;
+  std::vector<int> outerLoops() const { return outerLoops(choice); }
+  std::vector<int> outerLoops(const NestChoice &with) const;
   /// Estimates for a nest with reductions: all of its points computed once,
   /// with the chosen tile, and with nothing but arithmetic.
   double cycles = 0, idealCycles = 0;

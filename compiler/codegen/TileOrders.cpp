@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/codegen/Prefetch.h"
+
 namespace fm::codegen {
 
 /// What a tile pays for each part of a reduction: the loop's end is guessed
@@ -190,8 +192,13 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   Traffic beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
                                  machine.l3BytesPerRun);
   // What follows the reduction passes by once, tile after tile. What an update
-  // needs is prefetched while the tile's sums are taken.
-  const double early = updates() ? std::min(1., steps / 32.) : 0;
+  // needs is prefetched while the tile's sums are taken, or waited for, which
+  // is little behind a long reduction.
+  const ParallelLoops parallel =
+      parallelLoopsOf(nest, choice, true, 4 * machine.cores);
+  const bool prefetched = prefetchesEpilogue(nest, choice, parallel.loops);
+  const double early =
+      updates() ? std::min(1., steps / (prefetched ? 32. : 512.)) : 0;
   std::vector<TrafficLoop> tileOrder;
   for (const TrafficLoop &loop : order)
     if (loop.dimension < static_cast<int>(loops))
@@ -214,8 +221,6 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   // Other cores want something to do as well: enough tasks, the last round of
   // which leaves some of them without one, and data at hand. One core alone
   // counts as much as all of them.
-  const ParallelLoops parallel =
-      parallelLoopsOf(nest, choice, true, 4 * machine.cores);
   const double tasks = parallel.tasks;
   const double rounds = std::ceil(tasks / machine.cores);
   const double idle = rounds * machine.cores / tasks - 1;
@@ -385,8 +390,7 @@ void TileChooser::contraction() {
 
 int64_t TileChooser::mostVectors() const {
   constexpr int64_t fewSteps = 32, fewVectors = 4;
-  const std::vector<Result> &results =
-      spec.stages[nest.reductions[0]].results;
+  const std::vector<Result> &results = spec.stages[nest.reductions[0]].results;
   const bool withPlace =
       results.size() > 1 &&
       std::any_of(results.begin(), results.end(),

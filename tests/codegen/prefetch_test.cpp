@@ -210,18 +210,22 @@ TEST(Prefetch, RowsOfTheNextPartOfAReduction) {
 // Each task would prefetch what belongs to all of them.
 TEST(Prefetch, NothingForTheEpilogueWhereTasksAreTiles) {
   fm::codegen::Nest nest;
+  auto prefetches = [&] {
+    return fm::codegen::prefetchesEpilogue(nest, nest.choice,
+                                           nest.choice.parallelLoops);
+  };
   nest.choice.order = {1, 0};
   for (int parallel : {0, 1}) {
     nest.choice.parallelLoops = parallel;
-    EXPECT_TRUE(fm::codegen::prefetchesEpilogue(nest)) << parallel;
+    EXPECT_TRUE(prefetches()) << parallel;
   }
   nest.choice.parallelLoops = 2;
-  EXPECT_FALSE(fm::codegen::prefetchesEpilogue(nest));
+  EXPECT_FALSE(prefetches());
   nest.choice.order = {2, 1, 0};
-  EXPECT_TRUE(fm::codegen::prefetchesEpilogue(nest));
+  EXPECT_TRUE(prefetches());
   nest.choice.order = {0};
   nest.choice.parallelLoops = 1;
-  EXPECT_TRUE(fm::codegen::prefetchesEpilogue(nest));
+  EXPECT_TRUE(prefetches());
 }
 
 } // namespace
