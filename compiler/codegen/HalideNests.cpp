@@ -215,6 +215,7 @@ private:
           Halide::PrefetchBoundStrategy::NonFaulting);
   }
 
+  /// Names the loops of `NextRows` for the pass that adds those prefetches.
   void prefetchNextRows(const Group &group, const Nest &nest, BuiltNest &b,
                         size_t i) {
     const NestChoice &choice = nest.choice;

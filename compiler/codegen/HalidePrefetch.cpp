@@ -1,4 +1,4 @@
-//===- HalidePrefetch.cpp - Prefetches of every line ----------------------===//
+//===- HalidePrefetch.cpp - Prefetches that Halide has not ----------------===//
 
 #include "compiler/codegen/HalidePrefetch.h"
 

@@ -1,8 +1,9 @@
-//===- HalidePrefetch.h - Prefetches of every line ------------------------===//
+//===- HalidePrefetch.h - Prefetches that Halide has not ------------------===//
 //
 // Halide 14 fetches a region line by line, in a loop whose step it counts in
 // bytes where the address is counted in elements: of f32 it fetches one line in
-// four, and three that nobody asked for. This pass corrects the step.
+// four, and three that nobody asked for. One pass corrects the step, the other
+// adds prefetches for which Halide has no directive.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_HALIDEPREFETCH_H
@@ -31,15 +32,16 @@ private:
 struct RowsAhead {
   struct Operand {
     std::string buffer;
-    int lines = 0, step = 0;
+    int lines = 0; ///< of 64 bytes, of a row
+    int step = 0;  ///< elements from one row to the next
   };
   std::vector<Operand> operands;
   std::string accumulator;
   std::vector<std::string> passes; ///< outermost first
   std::string moving;              ///< the loop that moves on
-  std::string around; ///< moves on where that one has ended; empty: none
-  int linesPerPass = 1;
-  int steps = 1; ///< in one iteration of the innermost loop
+  std::string around;   ///< moves on where that one has ended; empty: none
+  int linesPerPass = 1; ///< in each step of the reduction
+  int steps = 1;        ///< in one iteration of the innermost loop
 };
 
 /// Adds the prefetches.
@@ -65,7 +67,7 @@ private:
     Halide::Type type;
   };
   const Halide::Internal::For *loopOf(const std::string &variable) const;
-  /// Empty where they are not known.
+  /// Empty where they are not known. `passesLeft`: behind the pass here.
   std::vector<Row> nextRows(const RowsAhead &ahead,
                             const Halide::Internal::For *innermost,
                             Halide::Expr &passesLeft) const;

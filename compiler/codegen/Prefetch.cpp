@@ -16,15 +16,6 @@ constexpr double maxLines = 4;
 /// Tiles that use what one of them prefetched, at most.
 constexpr int64_t maxUses = 24;
 
-int64_t vectorsOf(const NestChoice &choice) {
-  int64_t vectors = 1;
-  for (size_t l = 0; l < choice.tile.size(); ++l)
-    vectors *= static_cast<int>(l) == choice.vectorLoop
-                   ? choice.tile[l] / choice.lanes
-                   : choice.tile[l];
-  return vectors;
-}
-
 } // namespace
 
 int64_t stepsAhead(const NestChoice &choice, const Stage &reducing,
@@ -32,7 +23,7 @@ int64_t stepsAhead(const NestChoice &choice, const Stage &reducing,
   if (!machine.prefetchesRows || choice.isBlocked())
     return 0;
   const int64_t ahead =
-      std::clamp<int64_t>(80 * machine.fmaPerCycle / vectorsOf(choice), 4, 16);
+      std::clamp<int64_t>(80 * machine.fmaPerCycle / choice.vectors(), 4, 16);
   return choice.stepsInside(reducing) < 8 * ahead ? 0 : ahead;
 }
 
@@ -137,13 +128,17 @@ void addOperands(const KernelSpec &spec, const Nest &nest,
         [&](const NextRows::Operand &o) { return o.input == access.input; });
     if (known || !comesInRows(spec, access, loop, machine))
       continue;
+    // One prefetch goes through all of them, and counts in elements.
+    if (!next.operands.empty() &&
+        sizeOf(spec.inputs[next.operands[0].input].type) != access.bytes)
+      continue;
     if (const int64_t row = linesOfRow(nest, access, next.passes)) {
       next.operands.push_back({access.input, row, access.strides.back()});
       lines += row;
     }
   }
   next.linesPerPass = (lines + passes - 1) / passes;
-  if (next.linesPerPass * minVectorsPerLine > vectorsOf(nest.choice))
+  if (next.linesPerPass * minVectorsPerLine > nest.choice.vectors())
     next.operands.clear();
 }
 

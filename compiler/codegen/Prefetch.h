@@ -48,11 +48,11 @@ struct NextRows {
   };
   std::vector<Operand> operands;
   /// The loop that moves on: a position among the outer loops of the nest, or,
-  /// with `inReduction`, a loop of the reduction. (Blocks have both.)
+  /// with `inReduction`, of the reduction's: there, blocks go through parts.
   int position = -1;
   bool inReduction = false;
-  std::vector<int> passes; ///< loops of the nest, outermost first
-  int64_t linesPerPass = 1;
+  std::vector<int> passes;  ///< loops of the nest, outermost first
+  int64_t linesPerPass = 1; ///< that a pass prefetches in each step
 };
 
 /// Without operands where it does not pay.

@@ -12,6 +12,13 @@
 
 namespace fm::codegen {
 
+int64_t NestChoice::vectors() const {
+  int64_t count = 1;
+  for (size_t l = 0; l < tile.size(); ++l)
+    count *= vectors(l);
+  return count;
+}
+
 int64_t NestChoice::stepsInside(const Stage &reducing) const {
   const bool isSplit =
       reductionSplit > 1 &&

@@ -52,6 +52,12 @@ struct NestChoice {
   int reductionOuter = 0;     ///< so many reduction loops run around the tiles
   int64_t reductionSplit = 1; ///< and the next one in parts of so many steps
   bool isBlocked() const { return !block.empty(); }
+  /// Of a tile along a loop, and in all.
+  int64_t vectors(size_t loop) const {
+    return static_cast<int>(loop) == vectorLoop ? tile[loop] / lanes
+                                                : tile[loop];
+  }
+  int64_t vectors() const;
   /// Steps of the innermost loop of `reducing`, for all samples.
   int64_t stepsInside(const Stage &reducing) const;
   friend bool operator==(const NestChoice &, const NestChoice &) = default;

@@ -168,11 +168,7 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
       parts *= stage.reduction[r].size;
     }
     // Accumulators go to scratch and come back.
-    double vectors = results;
-    for (size_t l = 0; l < loops; ++l)
-      vectors *= static_cast<int>(l) == tile.vectorLoop
-                     ? tile.tile[l] / tile.lanes
-                     : tile.tile[l];
+    const double vectors = results * choice.vectors();
     compute += all * parts * (vectors * 2 / machine.loadsPerCycle + partCycles);
     if (compute >= bound)
       return bound;
@@ -352,21 +348,14 @@ void TileChooser::considerBlocks(const Stage &stage,
 }
 
 int64_t TileChooser::vectorsInAStep(const NestChoice &choice) const {
-  auto vectors = [&](size_t l) {
-    return static_cast<int>(l) == choice.vectorLoop
-               ? choice.tile[l] / choice.lanes
-               : choice.tile[l];
-  };
-  int64_t count = results;
-  for (size_t l = 0; l < loops; ++l)
-    count *= vectors(l);
+  int64_t count = results * choice.vectors();
   for (const Access &access : accesses) {
     if (choice.vectorLoop < 0 || access.strides[choice.vectorLoop] == 0)
       continue;
     int64_t loaded = 1;
     for (size_t l = 0; l < loops; ++l)
       if (access.strides[l] != 0)
-        loaded *= vectors(l);
+        loaded *= choice.vectors(l);
     count += loaded;
   }
   return count;

@@ -156,13 +156,7 @@ int64_t vectorsOfDepthwise(const MachineModel &machine,
                        formula(y({index(0), index(1), index(2), index(3)}))));
   const Plan plan = planKernel(k.spec, machine);
   EXPECT_EQ(plan.error, "");
-  const NestChoice &choice = plan.groups.back().nests[0].choice;
-  int64_t vectors = 1;
-  for (size_t l = 0; l < choice.tile.size(); ++l)
-    vectors *= static_cast<int>(l) == choice.vectorLoop
-                   ? choice.tile[l] / choice.lanes
-                   : choice.tile[l];
-  return vectors;
+  return plan.groups.back().nests[0].choice.vectors();
 }
 
 // Nine products and a sigmoid: the next tile's loads are not far.

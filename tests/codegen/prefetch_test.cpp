@@ -1,13 +1,166 @@
 //===- prefetch_test.cpp - Which lines a kernel prefetches ----------------===//
+#include <array>
+
 #include "compiler/codegen/HalidePrefetch.h"
 #include "compiler/codegen/Prefetch.h"
 
+#include "tests/codegen/KernelBuilder.h"
 #include "gtest/gtest.h"
 
 namespace {
 
 using namespace Halide;
 using namespace Halide::Internal;
+
+namespace planned {
+
+using namespace fm::codegen;
+using namespace fm::test;
+
+/// out[i, j] = sum over n samples and `rows` rows of x[n, r, i] * dy[n, r, j];
+/// without samples, or without rows, where their number is 0.
+KernelSpec gradient(int64_t n, int64_t rows, int64_t i, int64_t j,
+                    ScalarType typeOfDy = ScalarType::F32) {
+  KernelBuilder k("gradient");
+  std::vector<Extent> reduced;
+  std::vector<X> atX, atDy;
+  for (Extent extent : {batch(n), fixed(rows)})
+    if (extent.size > 0) {
+      atX.push_back(index(2 + reduced.size()));
+      reduced.push_back(extent);
+    }
+  atDy = atX;
+  atX.push_back(index(0));
+  atDy.push_back(index(1));
+  std::vector<Extent> ofX = reduced, ofDy = reduced;
+  ofX.push_back(fixed(i));
+  ofDy.push_back(fixed(j));
+  auto x = k.input("x", ofX), dy = k.input("dy", ofDy, false, typeOfDy);
+  k.output("out", k.reduce("out", {fixed(i), fixed(j)}, reduced,
+                           number(ScalarType::F32, 0),
+                           acc() + x(atX) * cast(ScalarType::F32, dy(atDy))));
+  return k.spec;
+}
+
+/// Tiles of `rows` x `columns`, the strips of columns outermost.
+NestChoice strips(int64_t rows, int64_t columns) {
+  NestChoice choice;
+  choice.tile = {rows, columns};
+  choice.vectorLoop = 1;
+  choice.lanes = 16;
+  choice.order = {1, 0};
+  choice.parallelLoops = 1;
+  return choice;
+}
+
+/// One block of all tiles, which the samples go through.
+NestChoice block(int64_t rows, int64_t columns, int64_t down, int64_t across) {
+  NestChoice choice = strips(rows, columns);
+  choice.order = {0, 1};
+  choice.block = {down, across};
+  choice.reductionOuter = 1;
+  choice.parallelLoops = 0;
+  return choice;
+}
+
+NextRows next(const KernelSpec &spec, const NestChoice &choice) {
+  MachineModel machine;
+  machine.vectorBits = 512;
+  machine.vectorRegisters = 32;
+  machine.l1Bytes = 48 << 10;
+  machine.l2Bytes = 1 << 20;
+  const Plan plan = planKernel(spec, machine, {choice});
+  EXPECT_EQ(plan.error, "");
+  const Group &group = plan.groups[0];
+  const Nest &nest = group.nests[0];
+  EXPECT_EQ(nest.choice, choice);
+  return nextRowsOf(spec, group, nest, nest.reductions[0], machine);
+}
+
+/// Input, lines and step of each operand.
+std::vector<std::array<int64_t, 3>> operands(const NextRows &rows) {
+  std::vector<std::array<int64_t, 3>> list;
+  for (const NextRows::Operand &o : rows.operands)
+    list.push_back({o.input, o.lines, o.step});
+  return list;
+}
+
+} // namespace planned
+
+using Rows = std::vector<std::array<int64_t, 3>>;
+
+// A strip has 64 of dy's 320 columns; x stays the same.
+TEST(NextRows, AreOfWhatMovesWithAStrip) {
+  const auto rows = planned::next(planned::gradient(8, 128, 256, 320),
+                                  planned::strips(6, 64));
+  EXPECT_EQ(planned::operands(rows), (Rows{{1, 4, 320}}));
+  EXPECT_FALSE(rows.inReduction);
+  EXPECT_EQ(rows.position, 0);
+  EXPECT_EQ(rows.passes, (std::vector<int>{0}));
+  EXPECT_EQ(rows.linesPerPass, 1);
+}
+
+// Ten tiles, four lines of each operand.
+TEST(NextRows, AreOfTheNextSampleInABlock) {
+  const auto rows = planned::next(planned::gradient(64, 128, 64, 64),
+                                  planned::block(13, 32, 5, 2));
+  EXPECT_EQ(planned::operands(rows), (Rows{{0, 4, 64}, {1, 4, 64}}));
+  EXPECT_TRUE(rows.inReduction);
+  EXPECT_EQ(rows.position, 0);
+  EXPECT_EQ(rows.passes, (std::vector<int>{0, 1}));
+  EXPECT_EQ(rows.linesPerPass, 1);
+}
+
+// Four tiles share six lines, two in a step of 26 products; two tiles five
+// lines, which would be three.
+TEST(NextRows, GoWithTenProductsEach) {
+  const auto six = planned::next(planned::gradient(64, 128, 52, 32),
+                                 planned::block(13, 32, 4, 1));
+  EXPECT_EQ(planned::operands(six), (Rows{{0, 4, 52}, {1, 2, 32}}));
+  EXPECT_EQ(six.linesPerPass, 2);
+  const auto five = planned::next(planned::gradient(64, 128, 52, 16),
+                                  planned::block(26, 16, 2, 1));
+  EXPECT_EQ(planned::operands(five), Rows());
+}
+
+// Eight products a step, and twelve.
+TEST(NextRows, AreNoneWithLittleArithmetic) {
+  EXPECT_EQ(planned::operands(planned::next(planned::gradient(8, 128, 256, 320),
+                                            planned::strips(2, 64))),
+            Rows());
+  EXPECT_EQ(planned::operands(planned::next(planned::gradient(8, 128, 256, 320),
+                                            planned::strips(3, 64))),
+            (Rows{{1, 4, 320}}));
+}
+
+// 31 steps; 32 steps.
+TEST(NextRows, AreNoneInShortReductions) {
+  EXPECT_EQ(planned::operands(planned::next(planned::gradient(31, 0, 256, 8192),
+                                            planned::strips(6, 64))),
+            Rows());
+  EXPECT_EQ(planned::operands(planned::next(planned::gradient(32, 0, 256, 8192),
+                                            planned::strips(6, 64))),
+            (Rows{{1, 4, 8192}}));
+}
+
+// What belongs to no sample was read by other tasks; what fits into half of the
+// L2 is there.
+TEST(NextRows, AreNoneOfWhatIsNear) {
+  EXPECT_EQ(planned::operands(planned::next(
+                planned::gradient(0, 1024, 256, 320), planned::strips(6, 64))),
+            Rows());
+  EXPECT_EQ(planned::operands(planned::next(planned::gradient(2, 128, 256, 320),
+                                            planned::strips(6, 64))),
+            Rows());
+}
+
+// One prefetch for both counts in elements.
+TEST(NextRows, AreOfElementsOfOneSize) {
+  const auto rows = planned::next(
+      planned::gradient(64, 128, 64, 64, fm::codegen::ScalarType::F64),
+      planned::block(13, 32, 5, 2));
+  EXPECT_EQ(planned::operands(rows), (Rows{{0, 4, 64}}));
+}
 
 /// What is prefetched in the loop over a row's lines.
 class Prefetched : public IRMutator {
