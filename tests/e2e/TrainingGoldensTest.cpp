@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Training{"mnist_cnn", {"halide", true, true}, 100, 1e-9},
                     Training{"mnist_cnn", {"halide", true, false}, 12, 1e-6},
                     Training{"mnist_cnn", {"halide", false, true}, 20, 1e-9},
-                    Training{"mnist_cnn", {"halide", false, false}, 20, 1e-5},
+                    Training{"mnist_cnn", {"halide", false, false}, 12, 1e-6},
                     Training{"mnist_cnn", {"halide", true, false, {}, false, true}, 20, 1e-5},
                     Training{"mlp", {"halide", true, true}, 100, 1e-9},
                     Training{"mlp", {"halide", true, false}, 20, 1e-5},
