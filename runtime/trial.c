@@ -5,7 +5,7 @@
  * on other cores, or an hour later on the same virtual ones, threads pay. No
  * model of the machine tells, but a clock does. So of every thousand short calls
  * of an entry the first few run with the host's threads, the next few without,
- * and the others as was faster. Results do not depend on it: they are bitwise
+ * and the others as was faster; in the beginning, of fewer. Results do not depend on it: they are bitwise
  * the same for any number of threads.
  *
  *===----------------------------------------------------------------------===*/
@@ -22,6 +22,10 @@ enum {
   Calls = 4,
   ShortRound = 1024, /* calls from one trial to the next */
   LongRound = 16384, /* where one kind takes twice as long as the other */
+  /* The first rounds: a program has just begun, and its threads may have had to
+   * wait for others that did, or for their core to wake up. */
+  FirstRound = 64,
+  RoundsGrow = 4, /* from each of them to the next */
   /* Nanoseconds of a call with threads from which on they are kept without a
    * trial: there is enough to do for everybody. */
   LongCall = 2000000
@@ -54,7 +58,7 @@ static fm_trial *trialOf(fm_instance *instance, int32_t entry, int64_t n) {
     trial->call = 0;
     trial->best[0] = trial->best[1] = INT64_MAX;
     trial->alone = 0;
-    trial->round = ShortRound;
+    trial->round = trial->most = FirstRound;
   }
   return trial;
 }
@@ -84,9 +88,12 @@ void fmrt_trial_begin(fm_instance *instance, int32_t entry, int64_t n) {
 /* Ends the trial of this round. */
 static void decide(fm_trial *trial, int alone) {
   const int64_t threads = trial->best[0], one = trial->best[1];
+  const int clear = alone ? threads / 2 > one : one / 2 > threads;
+  const int32_t round = clear ? LongRound : ShortRound;
   trial->alone = alone;
-  trial->round = alone ? (threads / 2 > one ? LongRound : ShortRound)
-                       : (one / 2 > threads ? LongRound : ShortRound);
+  trial->round = round < trial->most ? round : trial->most;
+  if (trial->most < LongRound)
+    trial->most *= RoundsGrow;
   trial->call = 2 * Calls;
 }
 

@@ -163,7 +163,7 @@ typedef struct fm_trial {
   int32_t call;    /* of this round */
   int32_t round;   /* calls in it */
   int32_t alone;   /* 1: faster on the calling thread */
-  int32_t reserved;
+  int32_t most;    /* calls that a round may have */
   int64_t best[2]; /* nanoseconds: with threads, on the calling thread */
 } fm_trial;
 #define FM_TRIALS 16

@@ -104,9 +104,22 @@ TEST_F(Trial, LongCallsUseThreads) {
   EXPECT_EQ(calls(12), std::string(12, 't'));
 }
 
+// What was found when a program began, and was busy with that, does not hold
+// for long.
+TEST_F(Trial, IsRepeatedSoonAtFirst) {
+  host.there = std::chrono::microseconds(500);
+  EXPECT_EQ(calls(64), "ttttaaaa" + std::string(56, 'a'));
+  host.here = std::chrono::microseconds(500);
+  host.there = std::chrono::microseconds(0);
+  // What is decided two calls early ends two calls early.
+  EXPECT_EQ(calls(254), "ttttaa" + std::string(248, 't'));
+  EXPECT_EQ(calls(10), "ttttaatttt");
+}
+
 // What was found holds for a while; then the machine may have changed.
 TEST_F(Trial, IsRepeated) {
   host.here = host.there = std::chrono::microseconds(250);
+  calls(64 + 256);
   const std::string first = calls(1024);
   EXPECT_EQ(first.substr(0, 8), "tttt"
                                 "aaaa");
@@ -119,6 +132,7 @@ TEST_F(Trial, IsRepeated) {
 // Where one kind takes more than twice as long, it is not tried again so soon.
 TEST_F(Trial, IsRepeatedSeldomWhereItIsClear) {
   host.there = std::chrono::microseconds(500);
+  calls(64 + 256 + 1024 + 4096);
   EXPECT_EQ(calls(8), "ttttaaaa");
   EXPECT_EQ(calls(16384 - 8), std::string(16384 - 8, 'a'));
   EXPECT_EQ(calls(5), "tttta");
