@@ -34,6 +34,9 @@ constexpr int64_t kLeastBytes = 1024;
 /// An operand that samples share is used by so many rows of one sample's, or it
 /// would be read again for each.
 constexpr int64_t kLeastUses = 8;
+/// Which does not matter where a larger kernel's results come back to a larger one
+/// by way of it, as a squeeze and excite's do, if it is no more than this.
+constexpr int64_t kMostBridgeBytes = 64 * 1024;
 /// A chain of more arithmetic with weights for each byte that passes along it has
 /// little to gain, and loses what an order for memory's sake gains.
 constexpr double kMostFlopsOfAByte = 16;
@@ -68,6 +71,9 @@ int sampleLoop(linalg::GenericOp op) {
 
 /// Whether the op's samples need nothing of each other, nor know their number.
 bool isBySample(linalg::GenericOp op) {
+  const auto hasSamples = [](Value value) { return samplesFirst(value.getType()).has_value(); };
+  if (llvm::none_of(op->getOperands(), hasSamples) && op.getBody()->getOps<tensor::ExtractOp>().empty())
+    return true; // the same for all of them
   const int loop = sampleLoop(op);
   if (loop < 0)
     return false;
@@ -99,16 +105,16 @@ int64_t samplePoints(linalg::GenericOp op) {
   return points;
 }
 
-/// How often one sample's part of a contraction uses each element of an operand
-/// that samples share, up to what is enough.
-int64_t usesOfShared(linalg::GenericOp op) {
-  int64_t uses = kLeastUses;
+/// Bytes of those operands which a contraction shares among samples and uses less
+/// than `kLeastUses` times for one.
+int64_t bytesOfSeldomUsed(linalg::GenericOp op) {
+  int64_t bytes = 0;
   for (Value input : op.getInputs()) {
     auto type = cast<RankedTensorType>(input.getType());
-    if (type.hasStaticShape())
-      uses = std::min(uses, samplePoints(op) / std::max<int64_t>(1, type.getNumElements()));
+    if (type.hasStaticShape() && samplePoints(op) < kLeastUses * type.getNumElements())
+      bytes += type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
   }
-  return uses;
+  return bytes;
 }
 
 /// Of one sample of a tensor that has some.
@@ -136,30 +142,36 @@ double flopsWithWeights(ir::KernelOp kernel) {
   return flops;
 }
 
-/// Whether a kernel may run for some samples at a time, and is worth it.
-bool isLink(ir::KernelOp kernel) {
-  if (kernel->hasAttr(kHoldsInputs) || kernel->getNumResults() == 0)
-    return false;
+/// A kernel's place in chains: none, whatever it reads or writes may pass along one,
+/// or only if a chain goes on behind it.
+enum class Link : uint8_t { None, Full, Bridge };
+
+Link linkOf(ir::KernelOp kernel) {
+  // What joins its inputs has nothing to do.
+  if ((kernel->hasAttr(kHoldsInputs) && !paddingOf(kernel)) || kernel->getNumResults() == 0)
+    return Link::None;
   if (!llvm::all_of(kernel->getResultTypes(), [](Type type) { return isOfSamples(cast<RankedTensorType>(type)); }))
-    return false;
-  int64_t bytes = 0;
-  for (Type result : kernel->getResultTypes())
-    bytes += sampleBytes(result);
-  if (bytes < kLeastBytes)
-    return false;
+    return Link::None;
   Block &body = kernel.getBody().front();
   for (Operation *user : body.getArgument(0).getUsers())
     if (!isa<tensor::EmptyOp>(user))
-      return false; // the number of samples is more than an extent
+      return Link::None; // the number of samples is more than an extent
+  int64_t seldomUsed = 0;
   for (Operation &op : body.without_terminator()) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
-      if (!isBySample(generic) || (isContraction(generic) && usesOfShared(generic) < kLeastUses))
-        return false;
+      if (!isBySample(generic))
+        return Link::None;
+      seldomUsed += isContraction(generic) ? bytesOfSeldomUsed(generic) : 0;
     } else if (!isa<linalg::FillOp, tensor::EmptyOp, arith::ConstantOp>(op)) {
-      return false;
+      return Link::None;
     }
   }
-  return true;
+  int64_t bytes = 0;
+  for (Type result : kernel->getResultTypes())
+    bytes += sampleBytes(result);
+  if (bytes >= kLeastBytes && seldomUsed == 0)
+    return Link::Full;
+  return seldomUsed <= kMostBridgeBytes ? Link::Bridge : Link::None;
 }
 
 /// Kernels of a function and what must run before each.
@@ -169,7 +181,7 @@ public:
     for (auto kernel : function.getOps<ir::KernelOp>()) {
       number[kernel] = int(kernels.size());
       kernels.push_back(kernel);
-      links.push_back(isLink(kernel));
+      links.push_back(linkOf(kernel));
     }
     before.resize(kernels.size());
     DenseMap<Value, SmallVector<int>> readers;
@@ -203,7 +215,7 @@ public:
       for (int k = 0; k < int(kernels.size()); ++k) {
         if (done[k])
           continue;
-        bool isFree = true, isNext = links[k];
+        bool isFree = true, isNext = links[k] != Link::None;
         for (int b : before[k]) {
           isFree &= done[b] || free[b];
           isNext &= done[b] || free[b] || chained[b];
@@ -230,7 +242,7 @@ public:
         done[k] = true;
       // Behind it, what stood before the next link, in that order, in which what a
       // kernel needs stands before it.
-      for (int k = 0; k < int(kernels.size()) && (done[k] || !links[k]); ++k)
+      for (int k = 0; k < int(kernels.size()) && (done[k] || links[k] == Link::None); ++k)
         if (!done[k] && llvm::all_of(before[k], [&](int b) { return done[b]; })) {
           result.push_back({k});
           done[k] = true;
@@ -248,6 +260,8 @@ public:
     for (int k : run) {
       ir::KernelOp kernel = kernels[k];
       flops += flopsWithWeights(kernel);
+      if (kernel->hasAttr(kHoldsInputs))
+        continue; // it writes a border
       for (Value input : kernel.getInputs()) {
         Operation *producer = viewRoot(input).getDefiningOp();
         if (producer && number.count(producer) && llvm::is_contained(run, number.lookup(producer)))
@@ -263,12 +277,12 @@ public:
   bool dropUnpaid(const std::vector<std::vector<int>> &runs) {
     bool some = false;
     for (const std::vector<int> &run : runs) {
-      if (!links[run.front()] || isWorthwhile(run))
+      if (links[run.front()] == Link::None || dropLooseBridges(run, some) || isWorthwhile(run))
         continue;
       const bool all = llvm::none_of(run, [&](int k) { return flopsWithWeights(kernels[k]) > 0; });
       for (int k : run)
         if (all || flopsWithWeights(kernels[k]) > 0)
-          links[k] = false;
+          links[k] = Link::None;
       some = true;
     }
     return some;
@@ -297,6 +311,28 @@ public:
   }
 
 private:
+  /// Takes out bridges that lead from no full link of their run to another; sets
+  /// `some`, and returns whether there were any.
+  bool dropLooseBridges(const std::vector<int> &run, bool &some) {
+    std::set<int> behind, ahead; // full links and what follows, or leads to, one
+    for (int k : run)
+      if (links[k] == Link::Full || llvm::any_of(before[k], [&](int b) { return behind.count(b); }))
+        behind.insert(k);
+    for (int k : llvm::reverse(run))
+      if (links[k] == Link::Full || ahead.count(k)) {
+        ahead.insert(k);
+        ahead.insert(before[k].begin(), before[k].end());
+      }
+    bool loose = false;
+    for (int k : run)
+      if (!behind.count(k) || !ahead.count(k)) {
+        links[k] = Link::None;
+        loose = true;
+      }
+    some |= loose;
+    return loose;
+  }
+
   /// What is free and needed for k, producers first.
   void collect(int k, const std::vector<bool> &free, std::set<int> &seen, std::vector<int> &needed) {
     for (int b : before[k])
@@ -308,7 +344,7 @@ private:
 
   func::FuncOp function;
   std::vector<ir::KernelOp> kernels;
-  std::vector<bool> links;
+  std::vector<Link> links;
   std::vector<std::set<int>> before;
   DenseMap<Operation *, int> number;
 };

@@ -129,6 +129,23 @@ bool transposesRows(linalg::GenericOp op) {
 /// For comparisons of sizes: how many samples `?` stands for.
 constexpr int64_t kSamplesGuess = 16;
 
+bool hasSamples(Value value) { return !cast<RankedTensorType>(value.getType()).hasStaticShape(); }
+
+/// Whether the code of an op uses the number of samples.
+bool usesNumberOfSamples(linalg::GenericOp op) {
+  return op.getBody()
+      ->walk([&](Operation *inner) {
+        return llvm::any_of(inner->getOperands(),
+                            [](Value value) {
+                              auto argument = dyn_cast<BlockArgument>(value);
+                              return argument && isa<func::FuncOp>(argument.getOwner()->getParentOp());
+                            })
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 FusionNode::Copy copyOf(linalg::GenericOp op) {
   if (op.getNumReductionLoops() != 0)
     return FusionNode::Copy::Never;
@@ -295,6 +312,7 @@ private:
     nodes.clear();
     ops.clear();
     numberOf.clear();
+    knowNumber.clear();
     ShapeClasses classes;
     for (auto op : function.getBody().front().getOps<linalg::GenericOp>()) {
       int number = int(ops.size());
@@ -305,7 +323,7 @@ private:
                   : isWindow(op)                      ? FusionNode::Kind::Window
                   : op.getNumReductionLoops() > 0     ? FusionNode::Kind::Reduction
                                                       : FusionNode::Kind::Pointwise;
-      node.copy = copyOf(op);
+      node.copy = isMadeOnce(op) ? FusionNode::Copy::Never : copyOf(op);
       node.weight = weightOf(op);
       node.loops = classes.of(cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges());
       node.results = classes.of(cast<RankedTensorType>(op.getResult(0).getType()).getShape());
@@ -335,6 +353,23 @@ private:
         node.copy = FusionNode::Copy::Never;
       nodes.push_back(std::move(node));
     }
+  }
+
+  /// Whether samples are computed from what an op makes of their number, such as a
+  /// channel's mean: once a call then, and not with each element, and the kernel
+  /// that computes the samples may run for a few of them (ChainSamples.cpp).
+  bool isMadeOnce(linalg::GenericOp op) {
+    if (hasSamples(op.getResult(0)) || op.getNumReductionLoops() > 0)
+      return false;
+    const bool knows = usesNumberOfSamples(op) || llvm::any_of(op.getInputs(), [&](Value input) {
+      return knowNumber.contains(viewRoot(input).getDefiningOp());
+    });
+    const bool once = knows && llvm::any_of(op->getUsers(), [](Operation *user) {
+      return isa<linalg::GenericOp>(user) && llvm::any_of(user->getResults(), hasSamples);
+    });
+    if (knows && !once)
+      knowNumber.insert(op);
+    return once;
   }
 
   void addEdge(FusionNode &node, Value value, FusionNode::Access access) {
@@ -589,6 +624,7 @@ private:
   std::vector<FusionNode> nodes;
   SmallVector<linalg::GenericOp> ops;
   DenseMap<Operation *, int> numberOf;
+  DenseSet<Operation *> knowNumber; ///< that of samples, where a copy is made of them
   DenseSet<Operation *> apart; ///< copies that run after everything else
   DenseSet<Operation *> made;
   std::vector<bool> copied;

@@ -18,22 +18,31 @@ inline int64_t chainOf(ir::KernelOp kernel) {
   return chain ? chain.getInt() : -1;
 }
 
-/// Whether a value and its views are read by kernels of one chain only.
+/// Whether a value and its views are read by kernels of one chain only; being part
+/// of another tensor counts if that is made in the chain.
 inline bool isReadInChain(mlir::Value value, int64_t chain) {
   return llvm::all_of(value.getUsers(), [&](mlir::Operation *user) {
     if (isView(user))
       return isReadInChain(user->getResult(0), chain);
     auto kernel = llvm::dyn_cast<ir::KernelOp>(user);
-    return kernel && chainOf(kernel) == chain && !kernel->hasAttr(kHoldsInputs);
+    return kernel && chainOf(kernel) == chain;
   });
 }
 
 /// Whether a value, or what it is a view of, is written and read within one chain
-/// only: samples that follow each other may then take the same memory.
+/// only: samples that follow each other may then take the same memory. A tensor
+/// that lies in another one does so if that does, and all that lies in it.
 inline bool passesInChain(mlir::Value value) {
   value = viewRoot(value);
+  if (ir::KernelOp holder = holderOf(value))
+    value = holder->getResult(0);
   auto kernel = value.getDefiningOp<ir::KernelOp>();
-  return kernel && chainOf(kernel) >= 0 && isReadInChain(value, chainOf(kernel));
+  if (!kernel || chainOf(kernel) < 0 || !isReadInChain(value, chainOf(kernel)))
+    return false;
+  return !kernel->hasAttr(kHoldsInputs) || llvm::all_of(kernel.getInputs(), [&](mlir::Value input) {
+    auto writer = input.getDefiningOp<ir::KernelOp>();
+    return writer && chainOf(writer) == chainOf(kernel) && isReadInChain(input, chainOf(kernel));
+  });
 }
 
 } // namespace fm

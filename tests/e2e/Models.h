@@ -5,7 +5,10 @@
 
 #include "tests/support/Live.h"
 
+#include <gtest/gtest.h>
+
 #include <atomic>
+#include <thread>
 
 namespace fm::test {
 
@@ -92,6 +95,45 @@ inline void trainSteps(Network &network, int first, int last, int64_t n) {
   for (int step = first; step < last; ++step) {
     setBatch(network, uint64_t(step));
     network.call("train_step", n);
+  }
+}
+
+/// A host may run tasks in any order, and all at once. In order, the first task
+/// takes all samples of a chain; backwards the last one does, in its memory.
+inline int backwards(void *, fm_task task, void *context, int32_t begin,
+                     int32_t count, uint8_t *closure) {
+  int failed = 0;
+  for (int32_t i = count; i-- > 0;)
+    failed |= task(context, begin + i, closure);
+  return failed;
+}
+inline int allAtOnce(void *, fm_task task, void *context, int32_t begin,
+                     int32_t count, uint8_t *closure) {
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int32_t i = 0; i < count; ++i)
+    threads.emplace_back(
+        [&, i] { failed |= task(context, begin + i, closure); });
+  for (std::thread &thread : threads)
+    thread.join();
+  return failed;
+}
+
+/// A step for each of `counts` samples leaves the same bits on all such hosts.
+inline void expectEqualInAnyOrder(const Code &code,
+                                  const std::vector<int64_t> &counts) {
+  std::string expected;
+  for (fm_parallel_for_function run :
+       {fm_parallel_for_function(nullptr), fm_parallel_for_function(backwards),
+        fm_parallel_for_function(allAtOnce)}) {
+    Network network(code);
+    if (run)
+      ASSERT_EQ(fm_set_parallel_for(network.instance(), run, nullptr), FM_OK);
+    for (size_t step = 0; step < counts.size(); ++step)
+      trainSteps(network, int(step), int(step) + 1, counts[step]);
+    if (!run)
+      expected = network.state();
+    EXPECT_TRUE(network.state() == expected);
   }
 }
 

@@ -215,3 +215,25 @@ func.func @transposed_before_tiles(%n: index {fm.binding = #fm.binding<samples, 
   %3 = fm.winograd_kernel %2 {flip = false} : (tensor<3x3x64x48xf32>) -> tensor<36x64x48xf32>
   return %1, %3 : tensor<36x48x64xf32>, tensor<36x64x48xf32>
 }
+
+// -----
+
+// What is made of the number of samples alone, such as a mean, is made once, and
+// not with each element: the kernel behind it may run for a few samples at a time.
+// CHECK-LABEL: @centred
+// CHECK:         %[[MEAN:.*]] = fm.kernel n(%arg0) reads(%arg1)
+// CHECK:           arith.index_cast
+// CHECK:           arith.divf
+// CHECK:         fm.kernel n(%arg0) reads(%arg1, %[[MEAN]])
+// CHECK-NOT:       arith.index_cast
+// CHECK-NOT:       arith.divf
+// CHECK:           arith.subf
+func.func @centred(%n: index {fm.binding = #fm.binding<samples, "n">},
+                   %x: tensor<?x8xf32> {fm.binding = #fm.binding<input, "x">})
+    -> (tensor<?x8xf32> {fm.binding = #fm.binding<output, "y">}) {
+  %0 = fm.sum %x {axis = array<i64: 0>, keepdims = false} : (tensor<?x8xf32>) -> tensor<8xf32>
+  %1 = fm.samples : tensor<f32>
+  %2 = fm.div %0, %1 : (tensor<8xf32>, tensor<f32>) -> tensor<8xf32>
+  %3 = fm.sub %x, %2 : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  return %3 : tensor<?x8xf32>
+}

@@ -1,0 +1,91 @@
+//===- ChainsTest.cpp - What runs sample by sample, and what for ----------===//
+//
+// A block with batch normalisation, padding, and a squeeze and excite: what
+// stands between its large tensors must not end a chain.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tests/e2e/Models.h"
+
+#include <gtest/gtest.h>
+
+using namespace fm::test;
+
+namespace {
+
+const char *const kSqueezed = R"(model squeezed(batch = 41) {
+  input image : f32[batch, 9, 9, 8] with gradient
+  target label : i32[batch]
+  x = conv2d(image, 24, kernel = 1, bias = false) |> batch_norm |> silu
+  x = conv2d(x, 24, kernel = 3, padding = same, groups = 24, bias = false) |> batch_norm |> silu
+  s = global_avg_pool2d(x) |> dense(6) |> silu |> dense(24) |> sigmoid
+  x = x * reshape(s, [batch, 1, 1, 24])
+  x = image + (conv2d(x, 8, kernel = 1, bias = false) |> batch_norm)
+  logits = flatten(x) |> dense(4)
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  train sgd(lr = 0.1, momentum = 0.9)
+}
+)";
+
+/// Numbers of calls in the chains of an entry.
+std::vector<size_t> chainsOf(const Network &network, const std::string &name) {
+  std::vector<size_t> lengths;
+  for (const auto &entry : network.program().entries)
+    for (size_t i = 0; i < entry.calls.size(); i = entry.chainEnd(i))
+      if (entry.name == name && entry.chainEnd(i) - i > 1)
+        lengths.push_back(entry.chainEnd(i) - i);
+  return lengths;
+}
+
+// Expansion, border, depthwise convolution, mean, two dense layers, the
+// weights' factors, projection: all that samples need of each other.
+TEST(Chains, InferenceIsOne) {
+  const Network network(shared(kSqueezed));
+  EXPECT_EQ(chainsOf(network, "forward"), std::vector<size_t>{8});
+}
+
+// What passes along a chain lies in the same memory for all of its samples, a
+// tensor with a border around it as well.
+TEST(Chains, SamplesAreInferredAsTheyAreAlone) {
+  Network network(shared(kSqueezed));
+  const Numbers images = someNumbers(41 * 9 * 9 * 8, 1);
+  Numbers alone;
+  for (size_t i = 0; i < 41; ++i) {
+    const auto image = images.begin() + long(i * 9 * 9 * 8);
+    network.set("image", Numbers(image, image + 9 * 9 * 8));
+    network.call("forward", 1);
+    for (double number : network.get("probs"))
+      alone.push_back(number);
+  }
+  for (size_t n : {41, 30, 3}) {
+    network.set("image", images);
+    network.call("forward", int64_t(n));
+    EXPECT_NUMBERS(network.get("probs"),
+                   Numbers(alone.begin(), alone.begin() + long(4 * n)), 1e-6);
+  }
+}
+
+// Batch normalisation ends chains where it sums over samples, and nowhere else:
+// its adjoint stands in one with the convolution's.
+TEST(Chains, StepsAreThoseOfTheNaiveKernels) {
+  const Variant naive{"reference"};
+  Network chained(shared(kSqueezed)), plain(shared(kSqueezed, naive));
+  const std::vector<size_t> lengths = chainsOf(chained, "train_step");
+  EXPECT_GE(lengths.size(), 4u);
+  EXPECT_TRUE(chainsOf(plain, "train_step").empty());
+  for (int step = 0; step < 6; ++step) {
+    const int64_t n = step % 2 ? 41 : 22;
+    trainSteps(chained, step, step + 1, n);
+    trainSteps(plain, step, step + 1, n);
+    EXPECT_NEAR(chained.scalar("loss"), plain.scalar("loss"), 1e-4);
+  }
+  for (const std::string &name : trainedNames(chained))
+    EXPECT_NUMBERS(chained.tensor(name), plain.tensor(name), 1e-3) << name;
+}
+
+TEST(Chains, OfBlocksAreTheSameInAnyOrder) {
+  expectEqualInAnyOrder(shared(kSqueezed), {41, 22, 41});
+}
+
+} // namespace
