@@ -290,6 +290,16 @@ void TileChooser::chooseBlocks(const Candidate &tile, double &best,
   } while (std::next_permutation(moving.begin(), moving.end()));
 }
 
+int64_t TileChooser::leastPart(const Stage &stage, size_t r) const {
+  constexpr int64_t least = 16, few = 64; // steps
+  int64_t inside = 1;
+  for (size_t i = r + 1; i < stage.reduction.size(); ++i)
+    inside *= stage.reduction[i].size;
+  return inside == 1 || inside >= few || machine.vectorBits > 256
+             ? least
+             : std::max<int64_t>(2, (least + inside - 1) / inside);
+}
+
 void TileChooser::considerBlocks(const Stage &stage,
                                  const std::vector<int64_t> &tiles, int a,
                                  int b, NestChoice &choice,
@@ -332,7 +342,8 @@ void TileChooser::considerBlocks(const Stage &stage,
         if (extent.isSamples && moving < 2)
           continue;
         // Samples divide by nothing known: one and a half and two of the last.
-        for (int64_t part = 16; part <= 512 && part < extent.size; ++part)
+        for (int64_t part = leastPart(stage, r);
+             part <= 512 && part < extent.size; ++part)
           if (extent.isSamples ? std::has_single_bit(uint64_t(part)) ||
                                      (part % 3 == 0 &&
                                       std::has_single_bit(uint64_t(part / 3)))
