@@ -5,7 +5,7 @@
  * on other cores, or an hour later on the same virtual ones, threads pay. No
  * model of the machine tells, but a clock does. So of every thousand short calls
  * of an entry the first few run with the host's threads, the next few without,
- * and the others as was faster; in the beginning, of fewer. Results do not depend on it: they are bitwise
+ * and the others as was faster; of fewer where trials do not agree. Results do not depend on it: they are bitwise
  * the same for any number of threads.
  *
  *===----------------------------------------------------------------------===*/
@@ -22,10 +22,11 @@ enum {
   Calls = 4,
   ShortRound = 1024, /* calls from one trial to the next */
   LongRound = 16384, /* where one kind takes twice as long as the other */
-  /* The first rounds: a program has just begun, and its threads may have had to
-   * wait for others that did, or for their core to wake up. */
+  /* The round behind a trial that found something else than the one before, or is
+   * the first: threads may have had to wait for others that just began, or for a
+   * neighbour on their core. Each trial that agrees makes it longer. */
   FirstRound = 64,
-  RoundsGrow = 4, /* from each of them to the next */
+  RoundsGrow = 4,
   /* Nanoseconds of a call with threads from which on they are kept without a
    * trial: there is enough to do for everybody. */
   LongCall = 2000000
@@ -58,7 +59,8 @@ static fm_trial *trialOf(fm_instance *instance, int32_t entry, int64_t n) {
     trial->call = 0;
     trial->best[0] = trial->best[1] = INT64_MAX;
     trial->alone = 0;
-    trial->round = trial->most = FirstRound;
+    trial->round = FirstRound;
+    trial->most = FirstRound / RoundsGrow;
   }
   return trial;
 }
@@ -90,10 +92,12 @@ static void decide(fm_trial *trial, int alone) {
   const int64_t threads = trial->best[0], one = trial->best[1];
   const int clear = alone ? threads / 2 > one : one / 2 > threads;
   const int32_t round = clear ? LongRound : ShortRound;
+  if (alone != trial->alone)
+    trial->most = FirstRound;
+  else if (trial->most < LongRound)
+    trial->most *= RoundsGrow;
   trial->alone = alone;
   trial->round = round < trial->most ? round : trial->most;
-  if (trial->most < LongRound)
-    trial->most *= RoundsGrow;
   trial->call = 2 * Calls;
 }
 

@@ -1,7 +1,8 @@
 # The lit tests: .mlir and .fm files with RUN lines, anywhere below tests/.
 #
 # Substitutions: fmc, fmc-opt, FileCheck, not, count stand for the programs of
-# this build; %source is the repository's root, %examples its examples.
+# this build; %build is its folder, %source the repository's root, %examples its
+# examples.
 import os
 import re
 
@@ -35,5 +36,6 @@ for name, folder in programs.items():
     word = r"(?<![\w./-])" + re.escape(name) + r"(?![\w./-])"
     config.substitutions.append((word, path))
 
+config.substitutions.append(("%build", os.path.dirname(config.fmc_bin_dir)))
 config.substitutions.append(("%source", config.source_dir))
 config.substitutions.append(("%examples", os.path.join(config.source_dir, "examples")))

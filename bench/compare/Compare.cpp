@@ -6,8 +6,8 @@
 // (scripts/compare). Turn by turn, every library is called for TURN_MS
 // milliseconds, in an order that is turned around each time, so that whatever a
 // machine's neighbours do meets all of them. Prints the median of the turns'
-// medians, and of the ratios of the first library's turns to those of the others
-// right beside them, with quartiles: above 1, the other is faster.
+// medians, and of the ratios of the first library's turns to those of the
+// others right beside them, with quartiles: above 1, the other is faster.
 
 #include "bench/support/Measure.h"
 

@@ -8,10 +8,10 @@
 #include MODEL_HEADER
 
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,9 +20,10 @@
 #define FM_TEXT_(a) #a
 #define FM_TEXT(a) FM_TEXT_(a)
 
+namespace fm_compare { // whatever the model is called
 namespace {
 
-std::unique_ptr<fm::MODEL> model;
+std::unique_ptr<::fm::MODEL> model;
 std::vector<void *> arguments;
 
 /// Made-up data: numbers in [0, 1), valid for every loss, and indices in range.
@@ -38,32 +39,40 @@ void *makeArgument(const fm_argument &argument, int64_t batch) {
     const uint32_t bits = random();
     const int64_t bound = argument.index_bound ? argument.index_bound : 2;
     switch (argument.dtype) {
-    case FM_F32: static_cast<float *>(data)[i] = float(bits) * 0x1p-31f; break;
-    case FM_F64: static_cast<double *>(data)[i] = bits * 0x1p-31; break;
-    case FM_I32: static_cast<int32_t *>(data)[i] = int32_t(bits % bound); break;
-    case FM_I64: static_cast<int64_t *>(data)[i] = bits % bound; break;
-    case FM_BOOL: static_cast<uint8_t *>(data)[i] = bits & 1; break;
+    case FM_F32:
+      static_cast<float *>(data)[i] = float(bits) * 0x1p-31f;
+      break;
+    case FM_F64:
+      static_cast<double *>(data)[i] = bits * 0x1p-31;
+      break;
+    case FM_I32:
+      static_cast<int32_t *>(data)[i] = int32_t(bits % bound);
+      break;
+    case FM_I64:
+      static_cast<int64_t *>(data)[i] = bits % bound;
+      break;
+    case FM_BOOL:
+      static_cast<uint8_t *>(data)[i] = bits & 1;
+      break;
     }
   }
   return data;
 }
 
 template <typename... Pointers, size_t... I>
-fm_status call(fm_status (*entry)(MODEL *, int64_t, Pointers...),
+fm_status call(fm_status (*entry)(::MODEL *, int64_t, Pointers...),
                std::index_sequence<I...>) {
   return entry(model->raw(), model->raw()->instance.model->batch,
                static_cast<Pointers>(arguments[I])...);
 }
 template <typename... Pointers>
-fm_status call(fm_status (*entry)(MODEL *, int64_t, Pointers...)) {
+fm_status call(fm_status (*entry)(::MODEL *, int64_t, Pointers...)) {
   return call(entry, std::index_sequence_for<Pointers...>());
 }
 
-} // namespace
-
-/// What bench-compare calls. Null, or what went wrong.
-extern "C" const char *fm_compare_start(int threads) {
-  model = std::make_unique<fm::MODEL>();
+/// Null, or what went wrong.
+const char *start(int threads) try {
+  model = std::make_unique<::fm::MODEL>();
   if (threads > 1)
     model->set_parallel_for(fm_pool_run, fm_pool_create(threads));
   const fm_model &about = *model->raw()->instance.model;
@@ -73,9 +82,21 @@ extern "C" const char *fm_compare_start(int threads) {
         arguments.push_back(
             makeArgument(about.entries[i].arguments[k], about.batch));
   return nullptr;
+} catch (const std::exception &error) {
+  static std::string text;
+  text = error.what();
+  return text.c_str();
+}
+
+} // namespace
+} // namespace fm_compare
+
+/// What bench-compare calls; null, or what went wrong.
+extern "C" const char *fm_compare_start(int threads) {
+  return fm_compare::start(threads);
 }
 extern "C" const char *fm_compare_call() {
-  return call(FM_JOIN(MODEL, ENTRY)) == FM_OK
+  return fm_compare::call(::FM_JOIN(MODEL, ENTRY)) == FM_OK
              ? nullptr
-             : fm_message(&model->raw()->instance);
+             : fm_message(&fm_compare::model->raw()->instance);
 }
