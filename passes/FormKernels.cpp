@@ -357,7 +357,8 @@ private:
 
   /// Whether samples are computed from what an op makes of their number, such as a
   /// channel's mean: once a call then, and not with each element, and the kernel
-  /// that computes the samples may run for a few of them (ChainSamples.cpp).
+  /// that computes the samples may run for a few of them (ChainSamples.cpp). Asked
+  /// of each op in order: what is copied tells its readers that they know the number.
   bool isMadeOnce(linalg::GenericOp op) {
     if (hasSamples(op.getResult(0)) || op.getNumReductionLoops() > 0)
       return false;

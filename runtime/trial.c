@@ -5,8 +5,8 @@
  * on other cores, or an hour later on the same virtual ones, threads pay. No
  * model of the machine tells, but a clock does. So of every thousand short calls
  * of an entry the first few run with the host's threads, the next few without,
- * and the others as was faster; of fewer where trials do not agree. Results do not depend on it: they are bitwise
- * the same for any number of threads.
+ * and the others as was faster; of fewer where trials do not agree. Results do
+ * not depend on it: they are bitwise the same for any number of threads.
  *
  *===----------------------------------------------------------------------===*/
 #if defined(__linux__) && !defined(_POSIX_C_SOURCE)
