@@ -27,8 +27,19 @@ constexpr size_t mostStores = 64;
 /// What some stores have to themselves, in the block's order.
 struct Chain {
   llvm::SmallVector<Instruction *, 64> members;
-  llvm::SmallVector<size_t, 64> arithmetic; ///< where in the block
-  int depth = 0;                            ///< of dependent arithmetic
+  llvm::SmallVector<size_t, 64> arithmetic; ///< where among the members
+
+  /// The members behind the first `skipped` arithmetic ones.
+  llvm::ArrayRef<Instruction *> behind(size_t skipped) const {
+    return llvm::ArrayRef(members).drop_front(
+        skipped ? arithmetic[skipped - 1] + 1 : 0);
+  }
+};
+
+/// Chains, and how many operations of each stay where they are.
+struct Group {
+  llvm::SmallVector<size_t, 8> chains;
+  size_t skipped = 0;
 };
 
 bool isArithmetic(const Instruction &i) {
@@ -66,20 +77,18 @@ public:
     for (size_t first = 0; first < chains.size(); ++first) {
       if (done[first])
         continue;
-      std::vector<size_t> group = {first};
-      for (size_t c = first + 1; c < chains.size(); ++c)
-        if (!done[c] && follows(chains[group.back()], chains[c]))
-          group.push_back(c);
+      Group group = groupOf(first, done);
+      auto &members = group.chains;
       // As many groups as it takes, of the same size.
-      const size_t groups = (group.size() + most - 1) / most;
-      group.resize((group.size() + groups - 1) / groups);
-      while (group.size() > 1 && !mayInterleave(group))
-        group.pop_back();
-      if (group.size() < 2)
+      const size_t groups = (members.size() + most - 1) / most;
+      members.resize((members.size() + groups - 1) / groups);
+      while (members.size() > 1 && !mayInterleave(group))
+        members.pop_back();
+      if (members.size() < 2)
         continue;
       interleave(group);
       changed = true;
-      for (size_t c : group)
+      for (size_t c : members)
         done[c] = true;
     }
     return changed;
@@ -141,19 +150,18 @@ private:
       for (size_t i = 0; i < order.size(); ++i)
         if (reaches[i] && !(reaches[i] & ~mine) &&
             (mayMove(*order[i]) || llvm::isa<llvm::StoreInst>(order[i]))) {
-          chain.members.push_back(order[i]);
           if (isArithmetic(*order[i]))
-            chain.arithmetic.push_back(i);
+            chain.arithmetic.push_back(chain.members.size());
+          chain.members.push_back(order[i]);
         }
-      chain.depth = depthOf(chain);
       chains.push_back(std::move(chain));
     }
   }
 
-  static int depthOf(const Chain &chain) {
+  static int depthOf(llvm::ArrayRef<Instruction *> members) {
     llvm::DenseMap<const llvm::Value *, int> depths;
     int deepest = 0;
-    for (const Instruction *i : chain.members) {
+    for (const Instruction *i : members) {
       int depth = 0;
       for (const llvm::Value *operand : i->operands())
         depth = std::max(depth, depths.lookup(operand));
@@ -163,22 +171,47 @@ private:
     return deepest;
   }
 
-  /// Whether two chains compute the same, one behind the other. Addresses may
-  /// be computed in different ways, and stores stand in another order.
-  static bool follows(const Chain &a, const Chain &b) {
-    return a.depth >= leastDepth && a.depth == b.depth &&
-           a.arithmetic.size() == b.arithmetic.size() &&
-           a.arithmetic[a.arithmetic.size() / 2] < b.arithmetic.front();
+  /// Where in the block the operation `k` of a chain stands.
+  size_t placeOf(const Chain &chain, size_t k) const {
+    return number.lookup(chain.members[chain.arithmetic[k]]);
+  }
+
+  /// The chains that compute the same as `first`, one behind the other. They
+  /// may do so from some operation on: sums of an unrolled reduction stand side
+  /// by side already, and what is computed of them follows.
+  Group groupOf(size_t first, const std::vector<bool> &done) const {
+    const size_t count = chains[first].arithmetic.size();
+    for (size_t skipped = 0; skipped < count; ++skipped) {
+      if (depthOf(chains[first].behind(skipped)) < leastDepth)
+        break;
+      Group group{{first}, skipped};
+      for (size_t c = first + 1; c < chains.size(); ++c)
+        if (!done[c] &&
+            follows(chains[group.chains.back()], chains[c], skipped))
+          group.chains.push_back(c);
+      if (group.chains.size() > 1)
+        return group;
+    }
+    return {{first}};
+  }
+
+  /// Addresses may be computed in different ways, and stores stand in another
+  /// order.
+  bool follows(const Chain &a, const Chain &b, size_t skipped) const {
+    const size_t count = a.arithmetic.size();
+    return count == b.arithmetic.size() &&
+           depthOf(a.behind(skipped)) == depthOf(b.behind(skipped)) &&
+           placeOf(a, skipped + (count - skipped) / 2) < placeOf(b, skipped);
   }
 
   /// Whether the members of some chains may be computed in turns behind
   /// everything that stands between them. Positions are those of before any
   /// move: what was moved past something is disjoint from it.
-  bool mayInterleave(const std::vector<size_t> &group) const {
+  bool mayInterleave(const Group &group) const {
     llvm::DenseMap<const Instruction *, size_t> chainOf;
     size_t begin = order.size(), end = 0;
-    for (size_t c : group)
-      for (const Instruction *i : chains[c].members) {
+    for (size_t c : group.chains)
+      for (const Instruction *i : chains[c].behind(group.skipped)) {
         chainOf[i] = c;
         begin = std::min(begin, number.lookup(i));
         end = std::max(end, number.lookup(i));
@@ -221,21 +254,23 @@ private:
   }
 
   /// One vector operation of each in turn, with what belongs to it.
-  void interleave(const std::vector<size_t> &group) {
+  void interleave(const Group &group) {
+    llvm::SmallVector<llvm::ArrayRef<Instruction *>, 8> rest;
     size_t end = 0;
-    for (size_t c : group)
-      end = std::max(end, number.lookup(chains[c].members.back()));
+    for (size_t c : group.chains) {
+      rest.push_back(chains[c].behind(group.skipped));
+      end = std::max(end, number.lookup(rest.back().back()));
+    }
     Instruction *behind = order[end]->getNextNode();
-    std::vector<size_t> next(chains.size(), 0);
-    const size_t turns = chains[group[0]].arithmetic.size();
+    const size_t turns =
+        chains[group.chains[0]].arithmetic.size() - group.skipped;
     for (size_t turn = 0; turn <= turns; ++turn)
-      for (size_t c : group) {
-        const auto &members = chains[c].members;
-        for (bool done = false; !done && next[c] < members.size(); ++next[c]) {
-          done = turn < turns && isArithmetic(*members[next[c]]);
-          members[next[c]]->moveBefore(behind);
+      for (llvm::ArrayRef<Instruction *> &members : rest)
+        for (bool done = false; !done && !members.empty();
+             members = members.drop_front()) {
+          done = turn < turns && isArithmetic(*members.front());
+          members.front()->moveBefore(behind);
         }
-      }
   }
 };
 

@@ -17,13 +17,18 @@ namespace {
 
 constexpr int formulaLength = 12; // a product and a sum each
 
-/// `out[k] = (((x[k] * x[k] + 1) * x[k] + 1) ...)`, `length` times.
-std::string formula(int k, int length = formulaLength) {
+std::string load(int k) {
+  const std::string n = std::to_string(k);
+  return "  %p" + n + " = getelementptr float, ptr %in, i64 " +
+         std::to_string(k * 4) + "\n  %x" + n + " = load <4 x float>, ptr %p" +
+         n + "\n";
+}
+
+/// `out[k] = (((x * x + 1) * x + 1) ...)`, `length` times, of the value `%xk`.
+std::string formulaOf(int k, int length = formulaLength) {
   const std::string n = std::to_string(k), v = "<4 x float> ";
   const std::string at = std::to_string(k * 4);
-  std::string text = "  %p" + n + " = getelementptr float, ptr %in, i64 " + at +
-                     "\n  %x" + n + " = load " + v + ", ptr %p" + n + "\n";
-  std::string last = "%x" + n;
+  std::string text, last = "%x" + n;
   for (int i = 0; i < length; ++i) {
     const std::string id = n + "_" + std::to_string(i);
     text += "  %m" + id + " = fmul " + v + last + ", %x" + n + "\n";
@@ -32,6 +37,11 @@ std::string formula(int k, int length = formulaLength) {
   }
   return text + "  %q" + n + " = getelementptr float, ptr %out, i64 " + at +
          "\n  store " + v + last + ", ptr %q" + n + "\n";
+}
+
+/// The same of `in[k]`.
+std::string formula(int k, int length = formulaLength) {
+  return load(k) + formulaOf(k, length);
 }
 
 /// Which vector each product belongs to, in the order of the code, once for
@@ -140,6 +150,25 @@ TEST(InterleaveChains, AResultThatIsReadInBetweenKeepsItsPlace) {
   EXPECT_EQ(orderAfter(apart + ", ptr noalias %other",
                        formula(0) + read + formula(1), 4),
             "0 1");
+}
+
+TEST(InterleaveChains, FormulasOfSumsThatAlternate) {
+  // As behind an unrolled reduction, in whose operands vectors share: the sums
+  // stay where they are, long as they may be.
+  constexpr int steps = 30;
+  const std::string v = "<4 x float> ";
+  std::string sums = load(2);
+  for (int i = 0; i < steps; ++i)
+    for (const std::string n : {"0", "1"}) {
+      const std::string id = n + "_s" + std::to_string(i);
+      const std::string sum =
+          i ? "%b" + n + "_s" + std::to_string(i - 1) : "%c";
+      sums += "  %m" + id + " = fmul " + v + "%x2, " + sum + "\n  %" +
+              (i + 1 < steps ? "b" + id : "x" + n) + " = fadd " + v + "%m" +
+              id + ", " + sum + "\n";
+    }
+  EXPECT_EQ(orderAfter(apart, sums + formulaOf(0) + formulaOf(1), 4),
+            times("0 1", steps + formulaLength));
 }
 
 TEST(InterleaveChains, WhatStoresOfOneVectorShareIsComputedOnce) {
