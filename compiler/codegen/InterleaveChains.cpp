@@ -200,8 +200,8 @@ private:
   bool follows(const Chain &a, const Chain &b, size_t skipped) const {
     const size_t count = a.arithmetic.size();
     return count == b.arithmetic.size() &&
-           depthOf(a.behind(skipped)) == depthOf(b.behind(skipped)) &&
-           placeOf(a, skipped + (count - skipped) / 2) < placeOf(b, skipped);
+           placeOf(a, skipped + (count - skipped) / 2) < placeOf(b, skipped) &&
+           depthOf(a.behind(skipped)) == depthOf(b.behind(skipped));
   }
 
   /// Whether the members of some chains may be computed in turns behind

@@ -16,9 +16,10 @@
 namespace fm::codegen {
 
 /// In each block of straight code, the operations of up to `most` vectors that
-/// are stored with the same long formula, one after the other, alternate.
-/// Values are the same; accesses that may be of the same memory keep their
-/// order.
+/// are stored with the same long formula, one after the other, alternate. Where
+/// only the formulas' ends stand so, behind sums of an unrolled reduction that
+/// alternate already, the ends do. Values are the same; accesses that may be of
+/// the same memory keep their order.
 class InterleaveChains : public llvm::PassInfoMixin<InterleaveChains> {
 public:
   explicit InterleaveChains(int most) : most(most) {}

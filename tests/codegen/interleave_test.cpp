@@ -153,8 +153,8 @@ TEST(InterleaveChains, AResultThatIsReadInBetweenKeepsItsPlace) {
 }
 
 TEST(InterleaveChains, FormulasOfSumsThatAlternate) {
-  // As behind an unrolled reduction, in whose operands vectors share: the sums
-  // stay where they are, long as they may be.
+  // As behind an unrolled reduction, whose operands vectors share: the sums,
+  // long as they may be, stay before what stands between them and the formulas.
   constexpr int steps = 30;
   const std::string v = "<4 x float> ";
   std::string sums = load(2);
@@ -167,8 +167,9 @@ TEST(InterleaveChains, FormulasOfSumsThatAlternate) {
               (i + 1 < steps ? "b" + id : "x" + n) + " = fadd " + v + "%m" +
               id + ", " + sum + "\n";
     }
-  EXPECT_EQ(orderAfter(apart, sums + formulaOf(0) + formulaOf(1), 4),
-            times("0 1", steps + formulaLength));
+  const std::string between = "  %m9_ = fmul <4 x float> %c, %c\n";
+  EXPECT_EQ(orderAfter(apart, sums + between + formulaOf(0) + formulaOf(1), 4),
+            times("0 1", steps) + " 9 " + times("0 1", formulaLength));
 }
 
 TEST(InterleaveChains, WhatStoresOfOneVectorShareIsComputedOnce) {
