@@ -23,6 +23,12 @@ struct MachineModel {
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
   int64_t l3Bytes = 4 << 20;
+  /// What a load costs a step of a reduction, in cycles, beyond two for five
+  /// products: a neighbour on the same core takes half of what it issues. As
+  /// GFLOP/s of 178 at best, data in the L1 (Emerald Rapids, alone and beside a
+  /// neighbour): tiles of 6 x 64 176 and 144, 8 x 48 176 and 142, 4 x 64 174
+  /// and 135, 8 x 32 174 and 127, 14 x 32 176 and 121, 16 x 16 162 and 87.
+  double crowdedLoad = 0;
   double l2BytesPerCycle = 32; ///< sustained
   /// The same of short pieces far apart, such as the rows of a matrix.
   double l2RowBytesPerCycle = 16;

@@ -295,7 +295,7 @@ int64_t TileChooser::leastPart(const Stage &stage, size_t r) const {
   int64_t inside = 1;
   for (size_t i = r + 1; i < stage.reduction.size(); ++i)
     inside *= stage.reduction[i].size;
-  return inside == 1 || inside >= few || machine.vectorBits > 256
+  return inside == 1 || inside >= few
              ? least
              : std::max<int64_t>(2, (least + inside - 1) / inside);
 }

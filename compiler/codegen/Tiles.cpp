@@ -328,6 +328,8 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
   const bool beside = issuesBeside();
   const double late = beside ? 0.025 * (loads + 3 * rows) : 0.1 * loads;
   cycles += late / machine.loadsPerCycle;
+  cycles += machine.crowdedLoad *
+            std::max(0., loads - 0.4 * double(vectors) * operations);
   cycles += inStep > registers ? 1 : beside ? 0.1 : 0.25;
   cycles += spillsOf(tile, v, lanes, accumulators + std::min<int64_t>(live, 4));
   cycles *= 1 + 0.025 * conflicts;

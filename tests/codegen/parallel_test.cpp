@@ -139,6 +139,31 @@ TEST(Blocks, PartsOfReductionsAreLong) {
   EXPECT_GE(nest.choice.stepsInside(k.spec.stages[nest.reductions[0]]), 64);
 }
 
+// The gradient of Winograd's kernels, 64 x 64 for each of 36 points: a part has
+// several rows of 14 tiles, whatever the vectors, so that what a tile reads is
+// still in the L1 for the next one.
+TEST(Blocks, PartsHaveSeveralShortRows) {
+  KernelBuilder k("gradient");
+  const std::vector<Extent> points{batch(8), fixed(14), fixed(36), fixed(14),
+                                   fixed(64)};
+  auto x = k.input("x", points), dy = k.input("dy", points);
+  k.output(
+      "g",
+      k.reduce("g", {fixed(36), fixed(64), fixed(64)},
+               {batch(8), fixed(14), fixed(14)}, number(f32, 0),
+               acc() +
+                   x({index(3), index(4), index(0), index(5), index(1)}) *
+                       dy({index(3), index(4), index(0), index(5), index(2)})));
+  for (const MachineModel &machine : {wide(), MachineModel()}) {
+    const Plan plan = planKernel(k.spec, machine);
+    ASSERT_EQ(plan.error, "");
+    const Nest &nest = plan.groups.back().nests[0];
+    EXPECT_TRUE(nest.choice.isBlocked());
+    EXPECT_EQ(nest.choice.reductionOuter, 1);
+    EXPECT_GE(nest.choice.reductionSplit, 2);
+  }
+}
+
 /// Vectors in a register tile of a depthwise convolution, which `formula`
 /// follows.
 int64_t vectorsOfDepthwise(const MachineModel &machine,
@@ -181,6 +206,23 @@ TEST(Tiles, HaveNoRowsTooMany) {
     EXPECT_LE(tiles * tile[1], 129) << tile[1];
     EXPECT_GE(tile[0] * tile[1], 6);
   }
+}
+
+// Where a neighbour on the core takes half of what it issues, a tile loads at
+// most nine vectors and numbers for twenty products, such as 6 x 64.
+TEST(Tiles, LoadLittleOnCrowdedCores) {
+  MachineModel crowded = wide();
+  crowded.crowdedLoad = 0.3;
+  for (int64_t from : {256, 1024})
+    for (int64_t to : {256, 768, 1024}) {
+      const Plan plan = planKernel(dense(batch(8), 128, from, to), crowded);
+      ASSERT_EQ(plan.error, "");
+      const std::vector<int64_t> &tile =
+          plan.groups.back().nests[0].choice.tile;
+      const int64_t rows = tile[0] * tile[1], vectors = tile[2] / 16;
+      EXPECT_LE(20 * (rows + vectors), 9 * rows * vectors)
+          << rows << " x " << tile[2];
+    }
 }
 
 // 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
