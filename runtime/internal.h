@@ -155,6 +155,9 @@ FMRT_INTERNAL void fmrt_checksum_add(fmrt_checksum *sum,
                                      const unsigned char *bytes, size_t size);
 FMRT_INTERNAL uint64_t fmrt_checksum_end(fmrt_checksum *sum);
 
+/* Nanoseconds since some moment; 0: there is no clock (clock.c). */
+FMRT_INTERNAL int64_t fmrt_now(void);
+
 /* Around a call of an entry: decides whether it uses the host's threads. */
 FMRT_INTERNAL void fmrt_trial_begin(fm_instance *instance, int32_t entry,
                                     int64_t n);

@@ -9,12 +9,7 @@
  * not depend on it: they are bitwise the same for any number of threads.
  *
  *===----------------------------------------------------------------------===*/
-#if defined(__linux__) && !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 199309L /* clock_gettime */
-#endif
 #include "internal.h"
-
-#include <time.h>
 
 enum {
   /* Calls of each kind in a round; the first one, which moves data from one
@@ -31,16 +26,6 @@ enum {
    * trial: there is enough to do for everybody. */
   LongCall = 2000000
 };
-
-/* Nanoseconds; 0: there is no clock. */
-static int64_t now(void) {
-#if defined(CLOCK_MONOTONIC)
-  struct timespec time;
-  if (clock_gettime(CLOCK_MONOTONIC, &time) == 0)
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-#endif
-  return 0;
-}
 
 /* Calls of an entry take the same time if n has as many bits. */
 static int32_t bitsOf(int64_t n) {
@@ -81,7 +66,7 @@ void fmrt_trial_begin(fm_instance *instance, int32_t entry, int64_t n) {
     instance->alone = trial->alone;
     return;
   }
-  if ((instance->started = now()) == 0)
+  if ((instance->started = fmrt_now()) == 0)
     return;
   instance->trial = trial;
   instance->alone = trial->call >= Calls;
@@ -107,7 +92,7 @@ void fmrt_trial_end(fm_instance *instance) {
   if (!trial)
     return;
   instance->trial = NULL;
-  taken = now() - instance->started;
+  taken = fmrt_now() - instance->started;
   best = &trial->best[instance->alone];
   if (trial->call++ % Calls == 0)
     return; /* the first one of its kind */
