@@ -11,6 +11,7 @@
 #include "compiler/ir/Layouts.h"
 #include "compiler/ir/Together.h"
 #include "compiler/ir/Views.h"
+#include "passes/Contractions.h"
 #include "passes/Passes.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -22,6 +23,9 @@ namespace fm::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
+
+/// Matrices of fewer rows are read from the L1 anyway.
+constexpr int64_t kLeastPanelRows = 64;
 
 /// The pitch that a tensor should have, or 0 for dense rows.
 int64_t wantedPitch(Type type) {
@@ -131,7 +135,28 @@ bool followsParameters(ir::BindingAttr binding) {
   return binding && (isPersistent(binding.getKind()) || binding.getKind() == ir::BindingKind::Gradient);
 }
 
+/// Whether a contraction reads the matrix row after row, a vector of columns at a
+/// time: a dense layer's weights.
+bool isReadByRows(ir::KernelOp kernel, unsigned input) {
+  BlockArgument argument = kernel.getBody().front().getArgument(input + 1);
+  return llvm::any_of(argument.getUses(), [](OpOperand &use) {
+    auto generic = dyn_cast<linalg::GenericOp>(use.getOwner());
+    if (!generic || !isContraction(generic))
+      return false;
+    auto map = generic.getMatchingIndexingMap(&use);
+    if (map.getNumResults() != 2 || !isa<AffineDimExpr>(map.getResult(0)) || !isa<AffineDimExpr>(map.getResult(1)))
+      return false;
+    const unsigned column = cast<AffineDimExpr>(map.getResult(1)).getPosition();
+    auto iterators = generic.getIteratorTypesArray();
+    auto written = generic.getIndexingMapsArray().back();
+    return iterators[cast<AffineDimExpr>(map.getResult(0)).getPosition()] == utils::IteratorType::reduction &&
+           written.getResults().back() == getAffineDimExpr(column, generic.getContext());
+  });
+}
+
 struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
+  using FmAssignLayoutsBase::FmAssignLayoutsBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     // A tensor that some entry looks at through a view stays dense everywhere.
@@ -150,8 +175,63 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
             binding && binding.getKind() == ir::BindingKind::Input)
           dense.insert(binding.getName());
     }
+    choosePanels(module);
     for (auto function : module.getOps<func::FuncOp>())
       assign(function);
+  }
+
+  /// Panels for weights that contractions read by rows, and for what an update
+  /// overwrites together with them, since one nest writes it all.
+  void choosePanels(ModuleOp module) {
+    if (panelWidth <= 0)
+      return;
+    for (auto function : module.getOps<func::FuncOp>())
+      for (BlockArgument argument : function.getArguments())
+        if (auto binding = argumentBinding(function, argument.getArgNumber());
+            followsParameters(binding) && mayHavePanels(binding, argument.getType()))
+          for (OpOperand &use : argument.getUses())
+            if (auto kernel = dyn_cast<ir::KernelOp>(use.getOwner());
+                kernel && isReadByRows(kernel, use.getOperandNumber() - firstInput(kernel)))
+              inPanels.insert(binding.getName());
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (auto function : module.getOps<func::FuncOp>())
+        for (auto kernel : function.getOps<ir::KernelOp>())
+          changed |= spreadPanels(function, kernel);
+    }
+  }
+
+  static unsigned firstInput(ir::KernelOp kernel) { return kernel.getInputs().getBeginOperandIndex(); }
+
+  bool mayHavePanels(ir::BindingAttr binding, Type type) const {
+    auto tensor = cast<RankedTensorType>(type);
+    return tensor.getRank() == 2 && tensor.hasStaticShape() && !dense.contains(binding.getName()) &&
+           tensor.getElementTypeBitWidth() >= 32 && tensor.getDimSize(1) % panelWidth == 0 &&
+           tensor.getDimSize(0) >= kLeastPanelRows && tensor.getDimSize(1) >= 4 * panelWidth;
+  }
+
+  /// Returns whether a tensor came to have panels.
+  bool spreadPanels(func::FuncOp function, ir::KernelOp kernel) {
+    auto inplace = kernel.getInplace();
+    if (!inplace)
+      return false;
+    SmallVector<std::pair<ir::BindingAttr, Type>> overwritten;
+    bool any = false;
+    for (int64_t input : *inplace)
+      if (auto argument = input < 0 ? BlockArgument() : dyn_cast<BlockArgument>(kernel.getInputs()[input]))
+        if (auto binding = argumentBinding(function, argument.getArgNumber()); followsParameters(binding)) {
+          overwritten.push_back({binding, argument.getType()});
+          any |= inPanels.contains(binding.getName());
+        }
+    bool changed = false;
+    for (auto [binding, type] : overwritten)
+      if (any && mayHavePanels(binding, type))
+        changed |= inPanels.insert(binding.getName()).second;
+    return changed;
+  }
+
+  int64_t panelFor(ir::BindingAttr binding) const {
+    return followsParameters(binding) && inPanels.contains(binding.getName()) ? panelWidth : 0;
   }
 
   static Operation *returnOf(func::FuncOp function) { return function.getBody().front().getTerminator(); }
@@ -163,7 +243,10 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
   void assign(func::FuncOp function) {
     Builder builder(&getContext());
     for (BlockArgument argument : function.getArguments().drop_front())
-      if (int64_t pitch = pitchFor(argumentBinding(function, argument.getArgNumber()), argument.getType())) {
+      if (int64_t width = panelFor(argumentBinding(function, argument.getArgNumber()))) {
+        function.setArgAttr(argument.getArgNumber(), kPanel, builder.getI64IntegerAttr(width));
+        ++numPanelled;
+      } else if (int64_t pitch = pitchFor(argumentBinding(function, argument.getArgNumber()), argument.getType())) {
         function.setArgAttr(argument.getArgNumber(), kPitch, builder.getI64IntegerAttr(pitch));
         ++numPadded;
       }
@@ -174,15 +257,25 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
       }
     for (auto kernel : function.getOps<ir::KernelOp>()) {
       SmallVector<Rows> rows, planes;
+      SmallVector<int64_t> panels(kernel->getNumResults(), 0);
       for (OpResult result : kernel->getResults()) {
         rows.push_back(wantedRows(result));
-        for (OpOperand &use : result.getUses())
-          if (isa<func::ReturnOp>(use.getOwner()))
-            if (int64_t pitch = pitchFor(resultBinding(function, use.getOperandNumber()), result.getType()))
-              rows.back() = {cast<RankedTensorType>(result.getType()).getShape().back(), pitch};
+        for (OpOperand &use : result.getUses()) {
+          if (!isa<func::ReturnOp>(use.getOwner()))
+            continue;
+          const auto binding = resultBinding(function, use.getOperandNumber());
+          if (int64_t width = panelFor(binding)) {
+            panels[result.getResultNumber()] = width;
+            rows.back() = {};
+          } else if (int64_t pitch = pitchFor(binding, result.getType())) {
+            rows.back() = {cast<RankedTensorType>(result.getType()).getShape().back(), pitch};
+          }
+        }
         planes.push_back(wantedPlanes(result, rows.back()));
         numPadded += rows.back().pitch || planes.back().pitch;
       }
+      if (llvm::any_of(panels, [](int64_t width) { return width > 0; }))
+        kernel->setAttr(kPanels, builder.getDenseI64ArrayAttr(panels));
       note(kernel, rows, kPitches, kRowLengths);
       note(kernel, planes, kPlanePitches, kPlaneLengths);
     }
@@ -202,7 +295,7 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
     kernel->setAttr(lengthsName, builder.getDenseI64ArrayAttr(lengths));
   }
 
-  llvm::StringSet<> dense;
+  llvm::StringSet<> dense, inPanels;
 };
 
 } // namespace

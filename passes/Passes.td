@@ -163,10 +163,15 @@ def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
     kernels `fm.pitches` where rows would compete for the same sets of a cache;
     without the attribute a tensor is dense. A persistent tensor has one layout in
     all entries; tensors of the application, and what views look at, are dense.
+    With panels, weights that contractions read by rows have `fm.panel`, and kernels
+    that write them `fm.panels`: columns lie in panels, one behind the other.
     A kernel with `fm.holds_inputs` puts a border around its input, or its inputs
     side by side: they lie in its result, and the kernel writes the border alone.
   }];
+  let options = [Option<"panelWidth", "panel-width", "int64_t", "0",
+                        "Columns of a panel, for weights of dense layers; 0: no panels">];
   let statistics = [Statistic<"numPadded", "padded", "Tensors with rows apart">,
+                    Statistic<"numPanelled", "panelled", "Persistent tensors in panels">,
                     Statistic<"numInside", "inside", "Tensors inside of their padded selves">];
 }
 

@@ -67,14 +67,21 @@ private:
       tensor.dims = rowMajor(extentsOf(type, program.batch), {{1, pitch}});
       tensor.bytes = tensor.bytes / type.getShape().back() * pitch;
     }
+    if (int64_t width = panels.lookup(name)) {
+      tensor.dims = inPanels(extentsOf(type, program.batch), width, sizeOf(tensor.type));
+      tensor.bytes = tensor.dims[0].stride * tensor.dims[0].extent.size * sizeOf(tensor.type);
+    }
     return tensor;
   }
 
   void collectTensors(ir::ModelOp model) {
     for (auto function : module.getOps<func::FuncOp>())
-      for (BlockArgument argument : function.getArguments())
+      for (BlockArgument argument : function.getArguments()) {
         for (Rows rows : rowsOf(argument))
           pitches[argumentBinding(function, argument.getArgNumber()).getName()] = rows.pitch;
+        if (int64_t width = panelOf(argument))
+          panels[argumentBinding(function, argument.getArgNumber()).getName()] = width;
+      }
     model.walk([&](ir::ParameterOp op) {
       auto tensor = tensorOf(op.getName(), cast<RankedTensorType>(op.getType()),
                              op.getState() ? TensorKind::State : TensorKind::Parameter);
@@ -323,7 +330,7 @@ private:
   Program program;
   std::map<std::string, int> number;
   DenseMap<Value, TensorPlace> places;
-  llvm::StringMap<int64_t> pitches; ///< of persistent tensors that are not dense
+  llvm::StringMap<int64_t> pitches, panels; ///< of persistent tensors that are not dense
 };
 
 } // namespace

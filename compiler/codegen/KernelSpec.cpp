@@ -49,6 +49,21 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
   return dims;
 }
 
+std::vector<PhysicalDim> inPanels(const std::vector<Extent> &shape,
+                                  int64_t width, int64_t elementBytes) {
+  const Extent rows = shape[0], columns = shape[1];
+  const int64_t panel = width * rows.size;
+  const int64_t apart = panel * elementBytes % 1024 == 0 ? panel + width : panel;
+  return {{1, width, 0, {columns.size / width, false}, apart},
+          {0, 1, 0, rows, width},
+          {1, 1, width, {width, false}, 1}};
+}
+
+bool liesInPanels(const Buffer &buffer) {
+  return buffer.shape.size() == 2 && buffer.dims.size() == 3 &&
+         buffer.dims.back().modulus > 0;
+}
+
 int64_t packSamples(Buffer &buffer) {
   if (buffer.dims.size() < 2 || !buffer.dims[0].extent.isSamples)
     return 0;

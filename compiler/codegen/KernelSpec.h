@@ -147,6 +147,15 @@ struct Pitch {
 std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
                                   const std::vector<Pitch> &pitches = {});
 
+/// A matrix of `shape` in panels of `width` columns, one behind the other: what a
+/// tile of columns reads, row after row, lies without gaps. `width` divides the
+/// columns. Panels of whole KiB lie one row further apart (RowPitch.h).
+std::vector<PhysicalDim> inPanels(const std::vector<Extent> &shape,
+                                  int64_t width, int64_t elementBytes);
+
+/// Whether it is such a matrix, or one transposed.
+bool liesInPanels(const Buffer &buffer);
+
 /// Lets samples follow each other where they lie further apart. Returns how many
 /// elements lay between one and the next, or 0 if it changed nothing.
 int64_t packSamples(Buffer &buffer);

@@ -21,8 +21,8 @@ namespace fm::codegen {
 
 namespace {
 
-/// Cycles of a call's copy: each element has a load, a store and its share of the
-/// shuffles, more where both ends lie outside of the caches.
+/// Cycles of a call's copy: each element has a load, a store and its share of
+/// the shuffles, more where both ends lie outside of the caches.
 double copyCycles(const KernelSpec &spec, const Buffer &buffer,
                   const MachineModel &machine) {
   double elements = 1;
@@ -43,6 +43,15 @@ std::vector<PhysicalDim> withInnermost(std::vector<PhysicalDim> dims, size_t d,
     stride *= i + 1 == dims.size() ? rowPitch(dims[i].extent.size, bytes)
                                    : dims[i].extent.size;
   }
+  return dims;
+}
+
+/// The transposed matrix in panels.
+std::vector<PhysicalDim> transposedPanels(const Buffer &matrix, int64_t width) {
+  std::vector<PhysicalDim> dims =
+      inPanels({matrix.shape[1], matrix.shape[0]}, width, sizeOf(matrix.type));
+  for (PhysicalDim &dim : dims)
+    dim.logical = 1 - dim.logical;
   return dims;
 }
 
@@ -111,7 +120,10 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
     double bestCycles = best.cycles * 0.9;
     std::optional<LayoutWish> wish;
     for (size_t i = 0; i < candidate.size(); ++i) {
-      const Buffer &buffer = spec.inputs[i];
+      Buffer buffer = spec.inputs[i];
+      const bool inPanels = liesInPanels(buffer);
+      if (inPanels)
+        buffer.dims = rowMajor(buffer.shape);
       if (!candidate[i] || buffer.dims.size() < 2 || !isPlain(buffer) ||
           buffer.dims.back().stride != 1 || sizeOf(buffer.type) < 4)
         continue;
@@ -121,8 +133,12 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
             buffer.dims.back().extent.isSamples ||
             buffer.dims[d].extent.size < 4)
           continue;
-        const std::vector<PhysicalDim> dims =
+        std::vector<PhysicalDim> dims =
             withInnermost(buffer.dims, d, sizeOf(buffer.type));
+        if (inPanels &&
+            buffer.shape[d].size % spec.inputs[i].dims.back().extent.size == 0)
+          dims =
+              transposedPanels(buffer, spec.inputs[i].dims.back().extent.size);
         const double cycles = estimate(with(current, i, dims), machine).cycles +
                               copyCycles(spec, buffer, machine);
         if (cycles < bestCycles) {
@@ -240,6 +256,51 @@ int64_t bytesOf(const Buffer &buffer) {
   return ((last + 1) * sizeOf(buffer.type) + maxOverreadBytes + 63) / 64 * 64;
 }
 
+namespace {
+
+/// How a logical dimension lies in a buffer, from its large parts to its small
+/// ones: all of it, or panels and what is inside of them. Empty for others.
+std::vector<PhysicalDim> partsOf(const Buffer &buffer, unsigned logical) {
+  std::vector<PhysicalDim> parts;
+  for (const PhysicalDim &dim : buffer.dims)
+    if (dim.logical == logical)
+      parts.push_back(dim);
+  const bool whole =
+      parts.size() == 1 && parts[0].divisor == 1 && !parts[0].modulus;
+  const bool panels =
+      parts.size() == 2 && !parts[0].modulus && parts[1].divisor == 1 &&
+      parts[0].divisor == parts[1].modulus &&
+      parts[0].extent.size * parts[1].extent.size == buffer.shape[logical].size;
+  return whole || panels ? parts : std::vector<PhysicalDim>();
+}
+
+/// Loops over what lies at constant strides in both; none if that is not so.
+std::vector<CopyLoops::Dim> commonLoops(const Buffer &from, const Buffer &to) {
+  std::vector<CopyLoops::Dim> loops;
+  for (const PhysicalDim &dim : to.dims) {
+    const std::vector<PhysicalDim> a = partsOf(from, dim.logical),
+                                   b = partsOf(to, dim.logical);
+    if (a.empty() || b.empty() ||
+        (a.size() == 2 && b.size() == 2 && a[0].divisor != b[0].divisor))
+      return {};
+    if (b.size() == 2) {
+      const bool outer = dim.divisor > 1;
+      loops.push_back(
+          {dim.extent,
+           a.size() == 2 ? a[outer ? 0 : 1].stride : a[0].stride * dim.divisor,
+           dim.stride});
+    } else if (a.size() == 2) {
+      for (const PhysicalDim &part : a)
+        loops.push_back({part.extent, part.stride, dim.stride * part.divisor});
+    } else {
+      loops.push_back({dim.extent, a[0].stride, dim.stride});
+    }
+  }
+  return loops;
+}
+
+} // namespace
+
 std::optional<CopyLoops> asCopy(const KernelSpec &spec) {
   if (spec.inputs.size() != 1 || spec.outputs.size() != 1 ||
       spec.stages.size() != 1 || spec.stages[0].results.size() != 1 ||
@@ -249,22 +310,20 @@ std::optional<CopyLoops> asCopy(const KernelSpec &spec) {
   const Expr &load = *stage.results[0].init;
   const Buffer &from = spec.inputs[0], &to = spec.outputs[0].buffer;
   if (load.op != Op::Load || load.type != to.type ||
-      !isIdentity(load, stage, from.shape) || !isPlain(from) || !isPlain(to) ||
-      from.dims.size() != to.dims.size())
+      !isIdentity(load, stage, from.shape))
+    return std::nullopt;
+  const std::vector<CopyLoops::Dim> dims = commonLoops(from, to);
+  if (dims.empty())
     return std::nullopt;
   CopyLoops loops;
   loops.elementBytes = sizeOf(to.type);
   loops.fromOffset = from.offset;
   loops.toOffset = to.offset;
   bool hasRead = false, hasWritten = false;
-  for (const PhysicalDim &dim : to.dims) {
-    CopyLoops::Dim d{dim.extent, 0, dim.stride};
-    for (const PhysicalDim &other : from.dims)
-      if (other.logical == dim.logical)
-        d.from = other.stride;
-    const bool read = d.from == 1 && dim.extent.size > 1,
-               written = d.to == 1 && dim.extent.size > 1;
-    if ((read && written) || ((read || written) && dim.extent.isSamples))
+  for (const CopyLoops::Dim &d : dims) {
+    const bool read = d.from == 1 && d.extent.size > 1,
+               written = d.to == 1 && d.extent.size > 1;
+    if ((read && written) || ((read || written) && d.extent.isSamples))
       return std::nullopt;
     (read      ? loops.read
      : written ? loops.written

@@ -12,7 +12,7 @@ namespace {
 
 struct Address {
   int input;
-  bool external;
+  bool guarded;
   int64_t bytes;
   std::optional<int64_t> offset;
   int64_t unclamped = 0;
@@ -51,7 +51,7 @@ public:
     for (size_t i = 0; i < seen[0][0].size(); ++i) {
       Access access;
       access.input = seen[0][0][i].input;
-      access.external = seen[0][0][i].external;
+      access.guarded = seen[0][0][i].guarded;
       access.bytes = seen[0][0][i].bytes;
       for (size_t l = 0; l < loops + reduced; ++l) {
         int64_t d[3];
@@ -134,12 +134,17 @@ private:
     record(scratch, sizeOf(spec.stages[s].results[result].type), index, -1);
   }
 
+  /// Behind a panel's last column lies its next row.
+  static bool mayOverread(const Buffer &buffer) {
+    return !buffer.external && !liesInPanels(buffer);
+  }
+
   void record(const Buffer &buffer, int64_t bytes,
               const std::vector<std::optional<int64_t>> &index, int input) {
     std::vector<int64_t> point;
     for (const auto &i : index) {
       if (!i) {
-        out->push_back({input, buffer.external, bytes, std::nullopt});
+        out->push_back({input, !mayOverread(buffer), bytes, std::nullopt});
         return;
       }
       point.push_back(*i);
@@ -149,8 +154,8 @@ private:
       for (const PhysicalDim &dim : buffer.dims)
         if (dim.stride == 1 && !dim.modulus)
           unclamped += point[dim.logical] / dim.divisor;
-    out->push_back(
-        {input, buffer.external, bytes, offsetOf(buffer, point), unclamped});
+    out->push_back({input, !mayOverread(buffer), bytes, offsetOf(buffer, point),
+                    unclamped});
   }
 
   void visit(const Expr &e, const std::vector<std::optional<int64_t>> &index) {

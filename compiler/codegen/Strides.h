@@ -21,7 +21,9 @@ constexpr int64_t irregular = std::numeric_limits<int64_t>::max();
 /// One load, as the innermost code executes it.
 struct Access {
   int input = -1; ///< of the kernel; -1: scratch
-  bool external = false;
+  /// Nothing may be read behind the end of its rows: the application's memory,
+  /// or panels.
+  bool guarded = false;
   int64_t bytes = 4;
   /// Per loop of the nest, then per loop of the reduction.
   std::vector<int64_t> strides;

@@ -140,6 +140,7 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
       machine.l2ManyRowsBytesPerCycle = 32;
       const bool isZen = llvm::StringRef(target.cpu).starts_with("znver");
       machine.crowdedLoad = isZen ? 0 : 0.3;
+      machine.panelColumns = isZen ? 0 : 16;
       // Halves of a vector one after the other (AMD's optimisation guide).
       if (target.cpu == "znver4")
         machine.fmaPerCycle = machine.loadsPerCycle = 1;

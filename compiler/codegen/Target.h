@@ -29,6 +29,8 @@ struct MachineModel {
   /// neighbour): tiles of 6 x 64 176 and 144, 8 x 48 176 and 142, 4 x 64 174
   /// and 135, 8 x 32 174 and 127, 14 x 32 176 and 121, 16 x 16 162 and 87.
   double crowdedLoad = 0;
+  /// Columns of the panels that a dense layer's weights lie in; 0: in rows.
+  int64_t panelColumns = 0;
   double l2BytesPerCycle = 32; ///< sustained
   /// The same of short pieces far apart, such as the rows of a matrix.
   double l2RowBytesPerCycle = 16;

@@ -299,8 +299,8 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
       gathers += double(count) * lanes;
       gathered = std::max(gathered, count);
     }
-    // A tail in the vector loop of the application's memory is gathered.
-    if (contiguous && access.external && extents[v] % tile[v] != 0)
+    // A tail in the vector loop is gathered where nothing lies behind it.
+    if (contiguous && access.guarded && extents[v] % tile[v] != 0)
       gathers +=
           double(count) * lanes * 0.5 * tile[v] / roundUp(extents[v], tile[v]);
     if (contiguous)

@@ -194,6 +194,8 @@ private:
   }
 
   std::vector<PhysicalDim> rowMajorOf(RankedTensorType type, Value value) const {
+    if (int64_t width = panelOf(value))
+      return inPanels(extentsOf(type, batch), width, sizeOf(scalarTypeOf(type.getElementType())));
     std::vector<Pitch> pitches;
     for (Rows rows : rowsOf(value))
       pitches.push_back({rowRank(type.getShape(), rows.length), rows.pitch});

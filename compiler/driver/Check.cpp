@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/driver/Commands.h"
 #include "compiler/driver/Synthetic.h"
 
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <numeric>
 #include <thread>
 
 namespace fm::driver {
@@ -69,8 +71,8 @@ public:
         steepest = std::max(steepest, std::fabs(number));
     for (const PersistentTensor &tensor : program.tensors)
       if (tensor.kind == codegen::TensorKind::Parameter && tensor.trained)
-        rows.push_back(checkElements(tensor.name, parameter(tensor), gradients.data() + tensor.offset / 8,
-                                     tensor.bytes / 8, rowOf(tensor), pitchOf(tensor)));
+        rows.push_back(
+            checkElements(tensor.name, parameter(tensor), gradients.data() + tensor.offset / 8, placesOf(tensor)));
     for (const auto &[i, gradient] : inputGradients)
       rows.push_back(checkInput(i, gradient));
     if (rows.empty()) {
@@ -109,9 +111,19 @@ private:
     std::memcpy(saved.data(), live.instance()->memory, saved.size());
   }
 
-  static int64_t rowOf(const PersistentTensor &tensor) { return tensor.shape.empty() ? 1 : tensor.shape.back(); }
-  static int64_t pitchOf(const PersistentTensor &tensor) {
-    return tensor.dims.size() < 2 ? rowOf(tensor) : tensor.dims[tensor.dims.size() - 2].stride;
+  /// Where a tensor's elements lie, in elements from its begin.
+  static std::vector<int64_t> placesOf(const PersistentTensor &tensor) {
+    codegen::Buffer buffer;
+    buffer.dims = tensor.dims;
+    std::vector<int64_t> places, index(tensor.shape.size(), 0);
+    for (;;) {
+      places.push_back(codegen::offsetOf(buffer, index));
+      size_t d = index.size();
+      for (; d > 0 && ++index[d - 1] == tensor.shape[d - 1]; --d)
+        index[d - 1] = 0;
+      if (d == 0)
+        return places;
+    }
   }
 
   double *parameter(const PersistentTensor &tensor) {
@@ -171,30 +183,28 @@ private:
     return false;
   }
 
-  /// `length`, `pitch`: of a row of the tensor; what lies between two is skipped.
-  Row checkElements(const std::string &name, double *values, const double *gradient, int64_t count, int64_t length = 1,
-                    int64_t pitch = 1) {
-    Row row{name, count / pitch * length, 0, 0, 0};
+  /// `places`: of the elements in both.
+  Row checkElements(const std::string &name, double *values, const double *gradient, const std::vector<int64_t> &places) {
+    const int64_t count = int64_t(places.size());
+    Row row{name, count, 0, 0, 0};
     // Where the gradient is 0 (a bias before batch_norm) rounding is left of it,
     // and of differences: no more than so much of the steepest slope matters.
     double largest = 1e-4 * steepest;
-    for (int64_t i = 0; i < count; ++i)
-      largest = std::max(largest, std::fabs(gradient[i]));
+    for (int64_t place : places)
+      largest = std::max(largest, std::fabs(gradient[place]));
     if (largest == 0)
       largest = 1;
     // All of a small tensor, else elements spread over it; fewer of a large model.
     const int wanted = program.arenaBytes < (16 << 20) ? 24 : 8;
     int64_t stride = count <= wanted ? 1 : std::max<int64_t>(1, count / (3 * wanted) | 1);
     for (int64_t i = 0; i < count && row.checked < wanted; i += stride) {
-      if (i % pitch >= length)
-        continue;
       double slope = 0;
-      if (!differentiate(values + i, largest, slope)) {
+      if (!differentiate(values + places[i], largest, slope)) {
         ++row.kinks;
         continue;
       }
       ++row.checked;
-      row.error = std::max(row.error, std::fabs(slope - gradient[i]) / largest);
+      row.error = std::max(row.error, std::fabs(slope - gradient[places[i]]) / largest);
     }
     return row;
   }
@@ -205,7 +215,9 @@ private:
     size_t input = 0;
     while (entry.arguments[input].name != name)
       ++input;
-    return checkElements(name, arguments.buffer(input).as<double>(), gradient.data(), int64_t(gradient.size()));
+    std::vector<int64_t> places(gradient.size());
+    std::iota(places.begin(), places.end(), 0);
+    return checkElements(name, arguments.buffer(input).as<double>(), gradient.data(), places);
   }
 
   void report() {

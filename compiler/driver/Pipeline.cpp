@@ -8,6 +8,7 @@
 
 #include "compiler/driver/Pipeline.h"
 
+#include "compiler/codegen/Target.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -110,8 +111,13 @@ static const Stage kStages[] = {
     {"layouts", "fm-stage-layouts", "how tensors lie in memory",
      [](OpPassManager &manager, const CompilerOptions &options) {
        // The naive kernels of the reference backend take tensors as they are.
-       if (options.layout && options.backend != "reference")
-         manager.addPass(passes::createFmAssignLayouts());
+       if (options.layout && options.backend != "reference") {
+         passes::FmAssignLayoutsOptions assign;
+         codegen::TargetSpec target; // a wrong one is told by who generates code
+         if (codegen::resolveTarget(options.triple, options.cpu, target).empty())
+           assign.panelWidth = target.machine.panelColumns;
+         manager.addPass(passes::createFmAssignLayouts(assign));
+       }
      },
      [](ModuleOp) { return success(); }},
     {"plan", "fm-stage-plan", "places in memory",

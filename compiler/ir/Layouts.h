@@ -31,6 +31,11 @@ inline constexpr llvm::StringLiteral kRowLengths = "fm.row_lengths";
 inline constexpr llvm::StringLiteral kPlanePitches = "fm.plane_pitches";
 inline constexpr llvm::StringLiteral kPlaneLengths = "fm.plane_lengths";
 
+/// On arguments: a matrix lies in panels of so many columns, one behind the other.
+inline constexpr llvm::StringLiteral kPanel = "fm.panel";
+/// On kernels: the same for each result, 0 where it does not.
+inline constexpr llvm::StringLiteral kPanels = "fm.panels";
+
 /// On kernels: elements from one sample of a result to the next, 0 where samples
 /// follow each other.
 inline constexpr llvm::StringLiteral kSamplePitches = "fm.sample_pitches";
@@ -80,6 +85,19 @@ inline llvm::SmallVector<Rows, 2> rowsOf(mlir::Value value) {
     }
   }
   return result;
+}
+
+/// The columns of a panel, for a matrix that lies in panels; else 0.
+inline int64_t panelOf(mlir::Value value) {
+  if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
+    auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
+    auto panel = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPanel)
+                          : mlir::IntegerAttr();
+    return panel ? panel.getInt() : 0;
+  }
+  auto kernel = value.getDefiningOp<ir::KernelOp>();
+  auto panels = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kPanels) : mlir::DenseI64ArrayAttr();
+  return panels ? panels[llvm::cast<mlir::OpResult>(value).getResultNumber()] : 0;
 }
 
 /// Elements from one sample to the next of a value between kernels, which may be

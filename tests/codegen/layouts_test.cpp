@@ -77,6 +77,97 @@ TEST(Layouts, SharedCopies) {
   expectCopy(copyOf({fixed(203), fixed(171)}, {1, 0}, f32, true, 3));
 }
 
+/// A matrix in rows, in panels of 16 columns, or the transposed one's.
+enum class Lie { Rows, Columns, Panels, TransposedPanels };
+std::vector<PhysicalDim> dimsOf(const std::vector<Extent> &shape, Lie lie) {
+  const std::vector<Extent> other{shape[1], shape[0]};
+  const bool swapped = lie == Lie::Columns || lie == Lie::TransposedPanels;
+  std::vector<PhysicalDim> dims = lie == Lie::Rows      ? rowMajor(shape)
+                                  : lie == Lie::Columns ? rowMajor(other)
+                                  : lie == Lie::Panels  ? inPanels(shape, 16, 4)
+                                                       : inPanels(other, 16, 4);
+  for (PhysicalDim &dim : dims)
+    dim.logical = swapped ? 1 - dim.logical : dim.logical;
+  return dims;
+}
+
+// Element (r, c) of 20 rows of 48 lies in panel c / 16, row r, at c % 16.
+// Panels of 1280 bytes follow each other, those of 2048 one row further apart.
+TEST(Layouts, Panels) {
+  Buffer buffer;
+  buffer.shape = {fixed(20), fixed(48)};
+  buffer.dims = inPanels(buffer.shape, 16, 4);
+  EXPECT_TRUE(liesInPanels(buffer));
+  EXPECT_EQ(offsetOf(buffer, {0, 15}), 15);
+  EXPECT_EQ(offsetOf(buffer, {1, 0}), 16);
+  EXPECT_EQ(offsetOf(buffer, {19, 47}), 2 * 320 + 19 * 16 + 15);
+  buffer.shape = {fixed(32), fixed(48)};
+  buffer.dims = inPanels(buffer.shape, 16, 4);
+  EXPECT_EQ(offsetOf(buffer, {2, 33}), 2 * (512 + 16) + 2 * 16 + 1);
+  buffer.dims = rowMajor(buffer.shape);
+  EXPECT_FALSE(liesInPanels(buffer));
+}
+
+TEST(Layouts, CopiesOfPanels) {
+  for (const std::vector<Extent> &shape :
+       {std::vector<Extent>{fixed(48), fixed(32)}, {fixed(320), fixed(208)}})
+    for (auto [from, to] : {std::pair(Lie::Panels, Lie::TransposedPanels),
+                            std::pair(Lie::TransposedPanels, Lie::Panels),
+                            std::pair(Lie::Panels, Lie::Columns),
+                            std::pair(Lie::Rows, Lie::TransposedPanels),
+                            std::pair(Lie::Columns, Lie::Panels)}) {
+      Buffer buffer;
+      buffer.type = f32;
+      buffer.shape = shape;
+      buffer.dims = dimsOf(shape, from);
+      expectCopy(copyKernel(buffer, dimsOf(shape, to)));
+    }
+}
+
+// Panels of different widths, and orders that have the same contiguous columns,
+// are no transposition.
+TEST(Layouts, NotACopyOfPanels) {
+  Buffer buffer;
+  buffer.type = f32;
+  buffer.shape = {fixed(64), fixed(64)};
+  buffer.dims = inPanels(buffer.shape, 16, 4);
+  EXPECT_FALSE(
+      asCopy(copyKernel(buffer, inPanels(buffer.shape, 32, 4))).has_value());
+  const KernelSpec rows = copyKernel(buffer, rowMajor(buffer.shape));
+  EXPECT_FALSE(asCopy(rows).has_value());
+  EXPECT_EQ(check(rows), "");
+}
+
+/// y = x w of 70 rows of 64 numbers, and w after a step of descent by dy, for
+/// weights in panels.
+TEST(Layouts, WeightsInPanels) {
+  KernelBuilder forward("dense");
+  auto x = forward.input("x", {batch(70), fixed(64)}),
+       w = forward.input("w", {fixed(64), fixed(96)});
+  forward.output("y", forward.reduce("y", {batch(70), fixed(96)}, {fixed(64)},
+                                     number(f32, 0),
+                                     acc() + x({index(0), index(2)}) *
+                                                 w({index(2), index(1)})));
+  forward.spec.inputs[1].dims = dimsOf({fixed(64), fixed(96)}, Lie::Panels);
+  EXPECT_EQ(check(forward.spec), "");
+
+  KernelBuilder step("step");
+  auto a = step.input("x", {batch(70), fixed(64)}),
+       dy = step.input("dy", {batch(70), fixed(96)}),
+       before = step.input("w", {fixed(64), fixed(96)});
+  auto gradient =
+      step.reduce("g", {fixed(64), fixed(96)}, {batch(70)}, number(f32, 0),
+                  acc() + a({index(2), index(0)}) * dy({index(2), index(1)}));
+  step.output("u",
+              step.pointwise("u", {fixed(64), fixed(96)},
+                             before({index(0), index(1)}) -
+                                 gradient({index(0), index(1)}) * 0.01),
+              false, 2);
+  step.spec.inputs[2].dims = step.spec.outputs[0].buffer.dims =
+      dimsOf({fixed(64), fixed(96)}, Lie::Panels);
+  EXPECT_EQ(check(step.spec), "");
+}
+
 TEST(Layouts, NotACopyOfBlocks) {
   EXPECT_FALSE(asCopy(copyOf({fixed(4), fixed(8)}, {0, 1})).has_value());
   EXPECT_FALSE(asCopy(copyOf({batch(4), fixed(8)}, {1, 0})).has_value());
@@ -199,6 +290,22 @@ TEST(Layouts, DenseInputGradientWantsTransposedWeights) {
                acc() + dy({index(0), index(2)}) * w({index(1), index(2)})));
   EXPECT_EQ(orderWished(k.spec, 0), std::vector<unsigned>());
   EXPECT_EQ(orderWished(k.spec, 1), (std::vector<unsigned>{1, 0}));
+}
+
+TEST(Layouts, DenseInputGradientWantsTransposedPanels) {
+  KernelBuilder k("dense_dx");
+  const std::vector<Extent> shape{fixed(256), fixed(128)};
+  auto dy = k.input("dy", {batch(64), fixed(128)});
+  auto w = k.input("w", shape);
+  k.output(
+      "dx",
+      k.reduce("dx", {batch(64), fixed(256)}, {fixed(128)}, number(f32, 0),
+               acc() + dy({index(0), index(2)}) * w({index(1), index(2)})));
+  k.spec.inputs[1].dims = dimsOf(shape, Lie::Panels);
+  const auto wishes = wishedLayouts(k.spec, testTarget(false).machine);
+  ASSERT_EQ(wishes.size(), 1u);
+  EXPECT_EQ(wishes[0].input, 1u);
+  EXPECT_EQ(wishes[0].dims, dimsOf(shape, Lie::TransposedPanels));
 }
 
 TEST(Layouts, ConvInputGradientWantsChannelsSwapped) {

@@ -225,6 +225,22 @@ TEST(Tiles, LoadLittleOnCrowdedCores) {
     }
 }
 
+// Behind the last column of a panel is its next row: a tile ends where they do.
+TEST(Tiles, EndWhereWeightsInPanelsDo) {
+  MachineModel crowded = wide();
+  crowded.crowdedLoad = 0.3;
+  for (int64_t to : {256, 768, 1024}) {
+    KernelSpec spec = dense(batch(8), 128, 256, to);
+    spec.inputs[1].dims = inPanels(spec.inputs[1].shape, 16, 4);
+    const Plan plan = planKernel(spec, crowded);
+    ASSERT_EQ(plan.error, "");
+    const NestChoice &choice = plan.groups.back().nests[0].choice;
+    EXPECT_EQ(choice.vectorLoop, 2);
+    EXPECT_EQ(choice.lanes, 16);
+    EXPECT_EQ(to % choice.tile[2], 0) << choice.tile[2];
+  }
+}
+
 // 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
 TEST(Parallel, SmallKernelsAreNot) {
   EXPECT_EQ(parallelOf(dense(batch(1), 9, 320, 64), wide()).tasks, 1);

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/codegen/Target.h"
 #include "tests/e2e/Models.h"
 
 #include <gtest/gtest.h>
@@ -218,12 +219,19 @@ const char *const kWide = R"(model wide(batch = 6) {
 }
 )";
 
-TEST(Layouts, RowsApartAreSeenByNobody) {
-  Network dense(shared(kWide, {"reference"}), 3), padded(shared(kWide), 3);
+/// The layout that "second.kernel", 512 x 1024, has in code for a CPU.
+enum class Weights { InRows, InPanels };
+
+/// What is computed with it is what the reference computes, and nothing is
+/// written between its rows.
+void expectSeenByNobody(const std::string &cpu, Weights weights) {
+  Network dense(shared(kWide, {"reference"}), 3),
+      padded(shared(kWide, {.cpu = cpu}), 3);
   for (const auto &tensor : padded.program().tensors)
     if (tensor.name == "second.kernel") {
-      EXPECT_EQ(tensor.dims[0].stride, 1024 + 16);
-      EXPECT_EQ(tensor.bytes, 512 * 1040 * 4);
+      const bool inRows = weights == Weights::InRows;
+      EXPECT_EQ(tensor.dims[0].stride, inRows ? 1024 + 16 : 512 * 16 + 16);
+      EXPECT_EQ(tensor.bytes, inRows ? 512 * 1040 * 4 : 64 * 8208 * 4);
     }
   memset(padded.grads().data(), 0x55, padded.grads().size());
   for (Network *network : {&dense, &padded}) {
@@ -248,6 +256,16 @@ TEST(Layouts, RowsApartAreSeenByNobody) {
   for (Network *network : {&dense, &padded})
     network->call("forward", 6);
   EXPECT_NUMBERS(padded.get("probs"), dense.get("probs"), 1e-4);
+}
+
+TEST(Layouts, RowsApartAreSeenByNobody) {
+#ifdef __x86_64__
+  expectSeenByNobody("x86-64", Weights::InRows);
+#endif
+  fm::codegen::TargetSpec native;
+  ASSERT_EQ(fm::codegen::resolveTarget("", "native", native), "");
+  expectSeenByNobody("", native.machine.panelColumns == 16 ? Weights::InPanels
+                                                           : Weights::InRows);
 }
 
 //===----------------------------------------------------------------------===//

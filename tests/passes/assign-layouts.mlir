@@ -1,4 +1,5 @@
 // RUN: fmc-opt %s --fm-assign-layouts --split-input-file | FileCheck %s
+// RUN: fmc-opt %s --fm-assign-layouts=panel-width=16 --split-input-file | FileCheck %s --check-prefix=PANEL
 
 // Rows of whole KiB lie one cache line further apart: 512 floats, and 16 more. What
 // the application owns, what a view looks at, short rows and few rows are dense.
@@ -238,5 +239,87 @@ module {
       fm.yield %a : tensor<?x2xf32>
     }
     return %4 : tensor<?x2xf32>
+  }
+}
+
+// -----
+
+// With panels, weights that a contraction reads by rows lie in them, and so does
+// what an update overwrites beside the weights. What is read along its rows, has
+// few columns or columns of no whole panels lies in rows; so does a gradient on
+// its way to the update.
+// CHECK-LABEL: @weights
+// CHECK-NOT:     fm.panel
+// PANEL-LABEL: @weights
+// PANEL-SAME:    %arg2: tensor<512x512xf32> {fm.binding = #fm.binding<parameter, "w">, fm.panel = 16 : i64}
+// PANEL-SAME:    %arg3: tensor<512x512xf32> {fm.binding = #fm.binding<optimizer, "w.m">, fm.panel = 16 : i64}
+// PANEL-SAME:    %arg4: tensor<256x512xf32> {fm.binding = #fm.binding<parameter, "transposed">, fm.pitch = 528 : i64}
+// PANEL-SAME:    %arg5: tensor<512x40xf32> {fm.binding = #fm.binding<parameter, "odd">}
+// PANEL-NOT:     fm.panels
+// PANEL:         fm.kernel n(%arg0) reads(%arg2, %arg3) {{.*}}fm.panels = array<i64: 16, 16>
+#rows = affine_map<(d0, d1, d2) -> (d0, d2)>
+#byRows = affine_map<(d0, d1, d2) -> (d2, d1)>
+#alongRows = affine_map<(d0, d1, d2) -> (d1, d2)>
+#to = affine_map<(d0, d1, d2) -> (d0, d1)>
+#same = affine_map<(d0, d1) -> (d0, d1)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @weights(%n: index {fm.binding = #fm.binding<samples, "n">}, %x: tensor<?x512xf32> {fm.binding = #fm.binding<input, "x">},
+                     %w: tensor<512x512xf32> {fm.binding = #fm.binding<parameter, "w">},
+                     %m: tensor<512x512xf32> {fm.binding = #fm.binding<optimizer, "w.m">},
+                     %t: tensor<256x512xf32> {fm.binding = #fm.binding<parameter, "transposed">},
+                     %o: tensor<512x40xf32> {fm.binding = #fm.binding<parameter, "odd">})
+      -> (tensor<512x512xf32> {fm.binding = #fm.binding<parameter, "w">},
+          tensor<512x512xf32> {fm.binding = #fm.binding<optimizer, "w.m">},
+          tensor<?x256xf32> {fm.binding = #fm.binding<output, "y">},
+          tensor<?x40xf32> {fm.binding = #fm.binding<output, "z">}) {
+    %0 = fm.kernel n(%n) reads(%x, %w) : (tensor<?x512xf32>, tensor<512x512xf32>) -> tensor<?x512xf32> {
+    ^bb0(%k: index, %a: tensor<?x512xf32>, %b: tensor<512x512xf32>):
+      %e = tensor.empty(%k) : tensor<?x512xf32>
+      %r = linalg.generic {indexing_maps = [#rows, #byRows, #to], iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x512xf32>, tensor<512x512xf32>) outs(%e : tensor<?x512xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x512xf32>
+      fm.yield %r : tensor<?x512xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0, %t) : (tensor<?x512xf32>, tensor<256x512xf32>) -> tensor<?x256xf32> {
+    ^bb0(%k: index, %a: tensor<?x512xf32>, %b: tensor<256x512xf32>):
+      %e = tensor.empty(%k) : tensor<?x256xf32>
+      %r = linalg.generic {indexing_maps = [#rows, #alongRows, #to], iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x512xf32>, tensor<256x512xf32>) outs(%e : tensor<?x256xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x256xf32>
+      fm.yield %r : tensor<?x256xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%x, %o) : (tensor<?x512xf32>, tensor<512x40xf32>) -> tensor<?x40xf32> {
+    ^bb0(%k: index, %a: tensor<?x512xf32>, %b: tensor<512x40xf32>):
+      %e = tensor.empty(%k) : tensor<?x40xf32>
+      %r = linalg.generic {indexing_maps = [#rows, #byRows, #to], iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x512xf32>, tensor<512x40xf32>) outs(%e : tensor<?x40xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x40xf32>
+      fm.yield %r : tensor<?x40xf32>
+    }
+    %3:2 = fm.kernel n(%n) reads(%w, %m) {inplace = array<i64: 0, 1>} : (tensor<512x512xf32>, tensor<512x512xf32>) -> (tensor<512x512xf32>, tensor<512x512xf32>) {
+    ^bb0(%k: index, %a: tensor<512x512xf32>, %b: tensor<512x512xf32>):
+      %r:2 = linalg.generic {indexing_maps = [#same, #same, #same, #same], iterator_types = ["parallel", "parallel"]}
+          ins(%a, %b : tensor<512x512xf32>, tensor<512x512xf32>) outs(%a, %b : tensor<512x512xf32>, tensor<512x512xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32, %v: f32):
+        %u = arith.addf %p, %q : f32
+        linalg.yield %u, %q : f32, f32
+      } -> (tensor<512x512xf32>, tensor<512x512xf32>)
+      fm.yield %r#0, %r#1 : tensor<512x512xf32>, tensor<512x512xf32>
+    }
+    return %3#0, %3#1, %1, %2 : tensor<512x512xf32>, tensor<512x512xf32>, tensor<?x256xf32>, tensor<?x40xf32>
   }
 }

@@ -21,6 +21,7 @@ std::string Variant::name() const {
   text += std::string(layout ? "" : "_unlaid") + (exact ? "_exact" : "");
   text += std::string(winograd ? "" : "_plain") + (chains ? "" : "_unchained") +
           (derive ? "" : "_underived") + (asserts ? "_asserts" : "");
+  text += cpu.empty() ? "" : "_" + cpu;
   return text + (widen ? "_f64" : "_f32");
 }
 
@@ -37,6 +38,7 @@ static driver::CompilerOptions optionsOf(const Variant &variant) {
   options.derive = variant.derive;
   options.asserts = variant.asserts;
   options.tuneFile = variant.tuneFile;
+  options.cpu = variant.cpu;
   return options;
 }
 static Code checked(std::unique_ptr<driver::LiveModel> model,

@@ -36,6 +36,7 @@ struct Variant {
   bool derive = true;
   bool asserts = false;
   std::string tuneFile = {};
+  std::string cpu = {}; ///< "": this machine's
 
   std::string name() const; ///< "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
   friend std::ostream &operator<<(std::ostream &out, const Variant &v) {
