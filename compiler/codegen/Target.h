@@ -40,6 +40,9 @@ struct MachineModel {
   /// 40%.
   bool prefetchesRows = false;
   double l3BytesPerCycle = 5;
+  /// The same while one pass over an operand brings it into the L2 for the
+  /// next ones; 0: not looked at.
+  double firstPassBytesPerCycle = 0;
   double l3BytesPerRun = 96; ///< what the start of a contiguous piece costs
   int cores = 2; ///< for which parallel loops should have enough tasks
   /// Vectors whose long formulas are computed side by side: each keeps two or

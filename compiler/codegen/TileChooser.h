@@ -167,6 +167,14 @@ private:
   double withL2(double compute, const Traffic &intoL1,
                 const Stage &stage) const;
 
+  /// What is waited for beside `cycles`: an operand that many tiles read, one
+  /// after the other, comes from behind the L2 while the first of them reads
+  /// it. The MLP's 784 x 512 weights (64 rows, Emerald Rapids): tiles of 6 x 64
+  /// want 21 bytes a cycle of them and take 1.09 times as long as those of 13 x
+  /// 32, which want 10.
+  double firstPasses(double cycles, const Traffic &intoL1,
+                     const Traffic &beyondL2) const;
+
   /// Cycles of the whole nest with this tile and these blocks; at `bound` it
   /// may stop counting and return that.
   double cyclesOf(const Candidate &tile, const NestChoice &choice,
@@ -181,8 +189,8 @@ private:
   /// Iterations of a loop of the reduction that are worth a part. If the loops
   /// inside of it are short, a part has all of their steps for a few
   /// iterations: with those steps alone, starting it costs too much. Train step
-  /// of the ResNet block: Zen 3 1.03 to 1.04, Emerald Rapids 1.06; of MBConv 1.00
-  /// to 1.03.
+  /// of the ResNet block: Zen 3 1.03 to 1.04, Emerald Rapids 1.06; of
+  /// MBConv 1.00 to 1.03.
   int64_t leastPart(const Stage &stage, size_t r) const;
 
   void considerBlocks(const Stage &stage, const std::vector<int64_t> &tiles,

@@ -130,6 +130,18 @@ double TileChooser::withL2(double compute, const Traffic &intoL1,
   return std::max(busy, fromL2) + 0.1 * streamed;
 }
 
+double TileChooser::firstPasses(double cycles, const Traffic &intoL1,
+                                const Traffic &beyondL2) const {
+  double waits = 0;
+  if (machine.firstPassBytesPerCycle > 0)
+    for (size_t i = 0; i < beyondL2.each.size(); ++i)
+      if (beyondL2.each[i] > 0)
+        waits += std::max(
+            0., beyondL2.each[i] / machine.firstPassBytesPerCycle -
+                    cycles * std::min(1., beyondL2.each[i] / intoL1.each[i]));
+  return waits;
+}
+
 double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
                              double bound) const {
   const Stage &stage = spec.stages[nest.reductions[0]];
@@ -180,13 +192,14 @@ double TileChooser::cyclesOf(const Candidate &tile, const NestChoice &choice,
   }
   const std::vector<TrafficOperand> &operands =
       choice.isBlocked() ? blockedOperands : reducedOperands;
-  const double hidden =
-      withL2(compute, trafficInto(machine.l1Bytes * 0.7, operands, order, unit),
-             stage);
+  const Traffic intoL1 =
+      trafficInto(machine.l1Bytes * 0.7, operands, order, unit);
+  double hidden = withL2(compute, intoL1, stage);
   if (hidden >= bound)
     return bound;
   Traffic beyondL2 = trafficInto(machine.l2Bytes * 0.6, operands, order, unit,
                                  machine.l3BytesPerRun);
+  hidden += firstPasses(hidden, intoL1, beyondL2);
   // What follows the reduction passes by once, tile after tile. What an update
   // needs is prefetched while the tile's sums are taken, or waited for, which
   // is little behind a long reduction.

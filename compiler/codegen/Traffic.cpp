@@ -150,6 +150,9 @@ Traffic trafficInto(double capacity,
       stays &= !moves;
     }
     traffic.bytes += bytes * times;
+    if (const size_t number = &operand - operands.data();
+        number < traffic.each.size())
+      traffic.each[number] = bytes * times;
     if (innermost != loops.end() && operand.jumps(innermost->dimension, unit))
       traffic.jumping += bytes * times;
     if (bytesPerRun > 0)

@@ -8,6 +8,7 @@
 #ifndef FM_COMPILER_CODEGEN_TRAFFIC_H
 #define FM_COMPILER_CODEGEN_TRAFFIC_H
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -65,6 +66,8 @@ struct Traffic {
   /// What the starts of pieces and of streams cost, as so many bytes more:
   /// memory, prefetchers and page tables like long ones.
   double starts = 0;
+  /// Bytes of the first operands.
+  std::array<double, 4> each{};
 
   Traffic &operator+=(const Traffic &other) {
     bytes += other.bytes;

@@ -241,6 +241,25 @@ TEST(Tiles, EndWhereWeightsInPanelsDo) {
   }
 }
 
+// 1.6 MB of weights for 64 rows: while they come from behind the L2, a tile of
+// 32 columns wants 128 bytes for each of its rows' cycles, and 12 are there.
+TEST(Tiles, AreHighWhereWeightsComeFromBehindTheL2) {
+  KernelBuilder k("columns");
+  auto x = k.input("x", {batch(64), fixed(784)}),
+       w = k.input("w", {fixed(784), fixed(512)});
+  k.output("y",
+           k.reduce("y", {batch(64), fixed(512)}, {fixed(784)}, number(f32, 0),
+                    acc() + x({index(0), index(2)}) * w({index(2), index(1)})));
+  k.spec.inputs[1].dims = inPanels(k.spec.inputs[1].shape, 16, 4);
+  MachineModel machine = wide();
+  machine.l2Bytes = 2 << 20;
+  machine.crowdedLoad = 0.3;
+  machine.firstPassBytesPerCycle = 12;
+  const Plan plan = planKernel(k.spec, machine);
+  ASSERT_EQ(plan.error, "");
+  EXPECT_GE(plan.groups.back().nests[0].choice.tile[0], 11);
+}
+
 // 0.4 MFLOP of one sample are 2 us or 4, 34 MFLOP are worth it.
 TEST(Parallel, SmallKernelsAreNot) {
   EXPECT_EQ(parallelOf(dense(batch(1), 9, 320, 64), wide()).tasks, 1);
