@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/KernelSpec.h"
 
+#include "compiler/ir/RowPitch.h"
+
 #include <cctype>
 #include <cinttypes>
 #include <cstdio>
@@ -52,8 +54,7 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
 std::vector<PhysicalDim> inPanels(const std::vector<Extent> &shape,
                                   int64_t width, int64_t elementBytes) {
   const Extent rows = shape[0], columns = shape[1];
-  const int64_t panel = width * rows.size;
-  const int64_t apart = panel * elementBytes % 1024 == 0 ? panel + width : panel;
+  const int64_t apart = rowPitch(width * rows.size, elementBytes);
   return {{1, width, 0, {columns.size / width, false}, apart},
           {0, 1, 0, rows, width},
           {1, 1, width, {width, false}, 1}};

@@ -121,9 +121,14 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
     std::optional<LayoutWish> wish;
     for (size_t i = 0; i < candidate.size(); ++i) {
       Buffer buffer = spec.inputs[i];
-      const bool inPanels = liesInPanels(buffer);
-      if (inPanels)
+      // The transposed matrix lies in panels as well, where its columns fill
+      // them.
+      int64_t panel = 0;
+      if (liesInPanels(buffer)) {
+        const int64_t width = buffer.dims.back().extent.size;
+        panel = buffer.shape[0].size % width == 0 ? width : 0;
         buffer.dims = rowMajor(buffer.shape);
+      }
       if (!candidate[i] || buffer.dims.size() < 2 || !isPlain(buffer) ||
           buffer.dims.back().stride != 1 || sizeOf(buffer.type) < 4)
         continue;
@@ -133,12 +138,9 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
             buffer.dims.back().extent.isSamples ||
             buffer.dims[d].extent.size < 4)
           continue;
-        std::vector<PhysicalDim> dims =
-            withInnermost(buffer.dims, d, sizeOf(buffer.type));
-        if (inPanels &&
-            buffer.shape[d].size % spec.inputs[i].dims.back().extent.size == 0)
-          dims =
-              transposedPanels(buffer, spec.inputs[i].dims.back().extent.size);
+        const std::vector<PhysicalDim> dims =
+            panel > 0 ? transposedPanels(buffer, panel)
+                      : withInnermost(buffer.dims, d, sizeOf(buffer.type));
         const double cycles = estimate(with(current, i, dims), machine).cycles +
                               copyCycles(spec, buffer, machine);
         if (cycles < bestCycles) {

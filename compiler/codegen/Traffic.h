@@ -66,7 +66,8 @@ struct Traffic {
   /// What the starts of pieces and of streams cost, as so many bytes more:
   /// memory, prefetchers and page tables like long ones.
   double starts = 0;
-  /// Bytes of the first operands.
+  /// The same bytes of each of the first operands, as `trafficInto` was given
+  /// them; sums of traffic do not have it.
   std::array<double, 4> each{};
 
   Traffic &operator+=(const Traffic &other) {

@@ -66,6 +66,17 @@ KernelSpec dense(Extent samples, int64_t rows, int64_t from, int64_t to) {
   return k.spec;
 }
 
+/// 64 rows, and 1.6 MB of weights.
+KernelSpec fewRows() {
+  KernelBuilder k("columns");
+  auto x = k.input("x", {batch(64), fixed(784)}),
+       w = k.input("w", {fixed(784), fixed(512)});
+  k.output("y",
+           k.reduce("y", {batch(64), fixed(512)}, {fixed(784)}, number(f32, 0),
+                    acc() + x({index(0), index(2)}) * w({index(2), index(1)})));
+  return k.spec;
+}
+
 KernelSpec twice(Extent samples, int64_t elements) {
   KernelBuilder k("twice");
   auto x = k.input("x", {samples, fixed(elements)});
@@ -91,13 +102,7 @@ TEST(Parallel, LargeContractionsHaveTasksForMoreThreads) {
 // 64 rows against 1.6 MB of weights: each thread has columns of those. 1024
 // rows against 1 MB: each thread has samples.
 TEST(Parallel, WhatIsLargerIsNotShared) {
-  KernelBuilder k("columns");
-  auto x = k.input("x", {batch(64), fixed(784)}),
-       w = k.input("w", {fixed(784), fixed(512)});
-  k.output("y",
-           k.reduce("y", {batch(64), fixed(512)}, {fixed(784)}, number(f32, 0),
-                    acc() + x({index(0), index(2)}) * w({index(2), index(1)})));
-  EXPECT_EQ(parallelOf(k.spec, wide()).first, 1);
+  EXPECT_EQ(parallelOf(fewRows(), wide()).first, 1);
   EXPECT_EQ(parallelOf(dense(batch(8), 128, 256, 1024), wide()).first, 0);
 }
 
@@ -229,7 +234,8 @@ TEST(Tiles, LoadLittleOnCrowdedCores) {
 TEST(Tiles, EndWhereWeightsInPanelsDo) {
   MachineModel crowded = wide();
   crowded.crowdedLoad = 0.3;
-  for (int64_t to : {256, 768, 1024}) {
+  crowded.l2Bytes = 2 << 20;
+  for (int64_t to : {256, 320, 352, 512, 544, 640, 768, 1024}) {
     KernelSpec spec = dense(batch(8), 128, 256, to);
     spec.inputs[1].dims = inPanels(spec.inputs[1].shape, 16, 4);
     const Plan plan = planKernel(spec, crowded);
@@ -241,21 +247,16 @@ TEST(Tiles, EndWhereWeightsInPanelsDo) {
   }
 }
 
-// 1.6 MB of weights for 64 rows: while they come from behind the L2, a tile of
-// 32 columns wants 128 bytes for each of its rows' cycles, and 12 are there.
+// While weights come from behind the L2, 12 bytes a cycle are there. A step of
+// a tile of 32 columns wants 128 and takes as many cycles as it has rows.
 TEST(Tiles, AreHighWhereWeightsComeFromBehindTheL2) {
-  KernelBuilder k("columns");
-  auto x = k.input("x", {batch(64), fixed(784)}),
-       w = k.input("w", {fixed(784), fixed(512)});
-  k.output("y",
-           k.reduce("y", {batch(64), fixed(512)}, {fixed(784)}, number(f32, 0),
-                    acc() + x({index(0), index(2)}) * w({index(2), index(1)})));
-  k.spec.inputs[1].dims = inPanels(k.spec.inputs[1].shape, 16, 4);
+  KernelSpec spec = fewRows();
+  spec.inputs[1].dims = inPanels(spec.inputs[1].shape, 16, 4);
   MachineModel machine = wide();
   machine.l2Bytes = 2 << 20;
   machine.crowdedLoad = 0.3;
   machine.firstPassBytesPerCycle = 12;
-  const Plan plan = planKernel(k.spec, machine);
+  const Plan plan = planKernel(spec, machine);
   ASSERT_EQ(plan.error, "");
   EXPECT_GE(plan.groups.back().nests[0].choice.tile[0], 11);
 }
