@@ -27,9 +27,11 @@ namespace fm::passes {
 
 namespace {
 
-/// Less than this of a sample is better packed: rows of a few numbers would fill
-/// a cache line each.
-constexpr int64_t kLeastSlotBytes = 1024;
+/// Less than this of a sample is better packed: the rows of a dense layer would
+/// lie in a page each, of which a core knows some hundred at a time, where the
+/// system has no large ones (an MLP's train step, samples of 2 KiB on a virtual
+/// machine: 1.01-1.03 and 1.02-1.05, one and two threads).
+constexpr int64_t kLeastSlotBytes = 4096;
 /// Where a sample's part is larger than this, tensors lie one after the other: two
 /// kernels of the MBConv block (4 MB a sample) took 1.3 and 1.8 times as long on
 /// one core, for a reason not found (docs/decisions.md).

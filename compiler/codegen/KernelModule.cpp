@@ -7,6 +7,7 @@
 #include "compiler/codegen/KernelModule.h"
 
 #include "compiler/codegen/CopyKernel.h"
+#include "compiler/codegen/EstimateReciprocals.h"
 #include "compiler/codegen/InterleaveChains.h"
 #include "compiler/codegen/SpreadPrefetches.h"
 
@@ -262,7 +263,7 @@ makeTargetMachine(const TargetSpec &target) {
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
-              bool loopVectorize, int vectorsAtOnce) {
+              bool loopVectorize, const LastPasses &last) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = loopVectorize;
   tuning.LoopInterleaving = loopVectorize;
@@ -277,14 +278,16 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
-  if (vectorsAtOnce > 1 && level > 0)
+  if (last.vectorsAtOnce > 1 && level > 0)
     builder.registerOptimizerLastEPCallback(
         [=](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
-          llvm::FunctionPassManager last;
-          last.addPass(InterleaveChains(vectorsAtOnce));
-          last.addPass(SpreadPrefetches());
+          llvm::FunctionPassManager functions;
+          if (last.estimateReciprocals)
+            functions.addPass(EstimateReciprocals());
+          functions.addPass(InterleaveChains(last.vectorsAtOnce));
+          functions.addPass(SpreadPrefetches());
           passes.addPass(
-              llvm::createModuleToFunctionPassAdaptor(std::move(last)));
+              llvm::createModuleToFunctionPassAdaptor(std::move(functions)));
         });
   static const llvm::OptimizationLevel levels[] = {
       llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
@@ -366,7 +369,9 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   if (llvm::verifyModule(*module, &stream))
     return fail(problems);
   optimise(*module, *machine, target.optLevel, false,
-           target.machine.vectorsAtOnce());
+           {.estimateReciprocals =
+                target.machine.estimatesReciprocals && !target.exact,
+            .vectorsAtOnce = target.machine.vectorsAtOnce()});
   // "Buffers of different names are disjoint" holds within a kernel only: the
   // next one, inlined beside it, finds in `in0` what this one stored in `out0`.
   for (llvm::Function &function : *module)

@@ -32,12 +32,17 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
                                                llvm::LLVMContext &context,
                                                std::string &error);
 
+/// What only kernels need, at level 1 and above.
+struct LastPasses {
+  bool estimateReciprocals = false;
+  int vectorsAtOnce = 1; ///< see InterleaveChains; 1: their order stays
+};
+
 /// Runs LLVM's default pipeline of the target's optimisation level.
 /// `loopVectorize`: also vectorise loops and straight-line code (for step
-/// functions; kernels come vectorised). `vectorsAtOnce`: as for
-/// InterleaveChains; below 2: the order of instructions stays.
+/// functions; kernels come vectorised). `last`: what comes behind it.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
-              bool loopVectorize, int vectorsAtOnce = 1);
+              bool loopVectorize, const LastPasses &last = {});
 
 } // namespace fm::codegen
 

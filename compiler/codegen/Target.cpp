@@ -144,6 +144,7 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
         machine.crowdedLoad = 0.3;
         machine.panelColumns = 16;
         machine.firstPassBytesPerCycle = 12;
+        machine.estimatesReciprocals = true;
       }
       // Halves of a vector one after the other (AMD's optimisation guide).
       if (target.cpu == "znver4")

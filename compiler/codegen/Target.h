@@ -44,6 +44,8 @@ struct MachineModel {
   /// next ones; 0: not looked at.
   double firstPassBytesPerCycle = 0;
   double l3BytesPerRun = 96; ///< what the start of a contiguous piece costs
+  /// Whether roots and reciprocals come from estimates (EstimateReciprocals.h).
+  bool estimatesReciprocals = false;
   int cores = 2; ///< for which parallel loops should have enough tasks
   /// Vectors whose long formulas are computed side by side: each keeps two or
   /// three values in registers. Eight fill two pipelines of four cycles.
@@ -57,7 +59,7 @@ struct TargetSpec {
   std::string halideTarget; ///< "x86-64-linux-avx-..."; no AMX, ever
   MachineModel machine;
   bool asserts = false; ///< kernels check every bound and return -1
-  bool exact = false;   ///< no rewriting that changes rounding (Winograd)
+  bool exact = false;   ///< no rewriting that changes rounding
   int optLevel = 3;     ///< 0..3
 };
 

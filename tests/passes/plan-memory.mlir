@@ -129,56 +129,56 @@ module {
 
 // -----
 
-// Tensors of 1 KiB a sample have slots in each sample's part of the arena: the
+// Tensors of 4 KiB a sample have slots in each sample's part of the arena: the
 // first and the third the same one, the second the one behind. Parts are an odd
-// number of lines apart, 2112 bytes or 528 floats; behind all 16 of them lies what
+// number of lines apart, 8256 bytes or 2064 floats; behind all 16 of them lies what
 // has less of each sample.
 // CHECK-LABEL: @slots
-// CHECK-SAME:    fm.arena_bytes = 35904 : i64
-// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: 0>, fm.sample_pitches = array<i64: 528>}
-// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.offsets = array<i64: 1024, 33792>, fm.sample_pitches = array<i64: 528, 0>}
-// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}, %{{.*}}) {fm.offsets = array<i64: 0>, fm.sample_pitches = array<i64: 528>}
+// CHECK-SAME:    fm.arena_bytes = 134208 : i64
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: 0>, fm.sample_pitches = array<i64: 2064>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.offsets = array<i64: 4096, 132096>, fm.sample_pitches = array<i64: 2064, 0>}
+// CHECK:         fm.kernel n(%arg0) reads(%{{.*}}, %{{.*}}) {fm.offsets = array<i64: 0>, fm.sample_pitches = array<i64: 2064>}
 // CHECK:         fm.kernel n(%arg0) reads(%{{.*}}) {fm.offsets = array<i64: -1>}
 // Another entry needs less, and has its samples as far apart.
 // CHECK-LABEL: @less
-// CHECK-SAME:    fm.arena_bytes = 33792 : i64
-// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: 0>, fm.sample_pitches = array<i64: 528>}
+// CHECK-SAME:    fm.arena_bytes = 132096 : i64
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.offsets = array<i64: 0>, fm.sample_pitches = array<i64: 2064>}
 // DENSE-LABEL: @slots
-// DENSE-SAME:    fm.arena_bytes = 34880 : i64
+// DENSE-SAME:    fm.arena_bytes = 133184 : i64
 // DENSE-NOT:     fm.sample_pitches
 module {
   fm.model @m batch 16 {
   }
-  func.func @slots(%n: index, %x: tensor<?x256xf32>) -> tensor<?x256xf32> {
-    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x256xf32>) -> tensor<?x256xf32> {
-    ^bb0(%m: index, %a: tensor<?x256xf32>):
-      fm.yield %a : tensor<?x256xf32>
+  func.func @slots(%n: index, %x: tensor<?x1024xf32>) -> tensor<?x1024xf32> {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x1024xf32>) -> tensor<?x1024xf32> {
+    ^bb0(%m: index, %a: tensor<?x1024xf32>):
+      fm.yield %a : tensor<?x1024xf32>
     }
-    %1:2 = fm.kernel n(%n) reads(%0) : (tensor<?x256xf32>) -> (tensor<?x256xf32>, tensor<?x33xf32>) {
-    ^bb0(%m: index, %a: tensor<?x256xf32>):
+    %1:2 = fm.kernel n(%n) reads(%0) : (tensor<?x1024xf32>) -> (tensor<?x1024xf32>, tensor<?x33xf32>) {
+    ^bb0(%m: index, %a: tensor<?x1024xf32>):
       %empty = tensor.empty(%m) : tensor<?x33xf32>
-      fm.yield %a, %empty : tensor<?x256xf32>, tensor<?x33xf32>
+      fm.yield %a, %empty : tensor<?x1024xf32>, tensor<?x33xf32>
     }
-    %2 = fm.kernel n(%n) reads(%1#0, %1#1) : (tensor<?x256xf32>, tensor<?x33xf32>) -> tensor<?x256xf32> {
-    ^bb0(%m: index, %a: tensor<?x256xf32>, %b: tensor<?x33xf32>):
-      fm.yield %a : tensor<?x256xf32>
+    %2 = fm.kernel n(%n) reads(%1#0, %1#1) : (tensor<?x1024xf32>, tensor<?x33xf32>) -> tensor<?x1024xf32> {
+    ^bb0(%m: index, %a: tensor<?x1024xf32>, %b: tensor<?x33xf32>):
+      fm.yield %a : tensor<?x1024xf32>
     }
-    %3 = fm.kernel n(%n) reads(%2) : (tensor<?x256xf32>) -> tensor<?x256xf32> {
-    ^bb0(%m: index, %a: tensor<?x256xf32>):
-      fm.yield %a : tensor<?x256xf32>
+    %3 = fm.kernel n(%n) reads(%2) : (tensor<?x1024xf32>) -> tensor<?x1024xf32> {
+    ^bb0(%m: index, %a: tensor<?x1024xf32>):
+      fm.yield %a : tensor<?x1024xf32>
     }
-    return %3 : tensor<?x256xf32>
+    return %3 : tensor<?x1024xf32>
   }
-  func.func @less(%n: index, %x: tensor<?x256xf32>) -> tensor<?x256xf32> {
-    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x256xf32>) -> tensor<?x256xf32> {
-    ^bb0(%m: index, %a: tensor<?x256xf32>):
-      fm.yield %a : tensor<?x256xf32>
+  func.func @less(%n: index, %x: tensor<?x1024xf32>) -> tensor<?x1024xf32> {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x1024xf32>) -> tensor<?x1024xf32> {
+    ^bb0(%m: index, %a: tensor<?x1024xf32>):
+      fm.yield %a : tensor<?x1024xf32>
     }
-    %1 = fm.kernel n(%n) reads(%0) : (tensor<?x256xf32>) -> tensor<?x256xf32> {
-    ^bb0(%m: index, %a: tensor<?x256xf32>):
-      fm.yield %a : tensor<?x256xf32>
+    %1 = fm.kernel n(%n) reads(%0) : (tensor<?x1024xf32>) -> tensor<?x1024xf32> {
+    ^bb0(%m: index, %a: tensor<?x1024xf32>):
+      fm.yield %a : tensor<?x1024xf32>
     }
-    return %1 : tensor<?x256xf32>
+    return %1 : tensor<?x1024xf32>
   }
 }
 
