@@ -158,7 +158,7 @@ private:
   //===--------------------------------------------------------------------===//
 
   /// How many samples a chain's calls take at once, and how many are a share: what
-  /// the largest call reads and writes stays in the L2. No chains where a core would
+  /// passes along a chain stays in the L2. No chains where a core would
   /// have less than its number of calls.
   void sizeChains() {
     int64_t largest = 1;
@@ -179,7 +179,7 @@ private:
       largest = std::max(largest, bytes);
     }
     const int64_t most = machine ? program.batch / (kCallsOfACore * machine->cores) : 0;
-    const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / largest, 1, kMostAtOnce) : 1;
+    const int64_t fits = machine ? std::clamp<int64_t>(machine->l2Bytes / machine->chainedInL2 / largest, 1, kMostAtOnce) : 1;
     const int64_t atOnce = int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(most, 1, fits))));
     program.samplesAtOnce = atOnce;
     program.samplesInShare = (program.batch + kMostShares * atOnce - 1) / (kMostShares * atOnce) * atOnce;

@@ -31,6 +31,10 @@ struct MachineModel {
   double crowdedLoad = 0;
   /// Columns of the panels that a dense layer's weights lie in; 0: in rows.
   int64_t panelColumns = 0;
+  /// Calls in a chain take samples of which so many times what the largest call
+  /// reads and writes would fill the L2: the next call's results and weights are
+  /// to stay there, too.
+  int64_t chainedInL2 = 1;
   double l2BytesPerCycle = 32; ///< sustained
   /// The same of short pieces far apart, such as the rows of a matrix.
   double l2RowBytesPerCycle = 16;
