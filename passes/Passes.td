@@ -185,6 +185,19 @@ def FmChainSamples : Pass<"fm-chain-samples", "::mlir::func::FuncOp"> {
   }];
 }
 
+def FmCutStrips : Pass<"fm-cut-strips", "::mlir::func::FuncOp"> {
+  let summary = "Lets runs of kernels in a chain go strip by strip through a sample";
+  let description = [{
+    Before: kernels in order, with chains. After: where a kernel reads and writes
+    more than `most-bytes` of a sample, runs of kernels of a chain that need
+    of each other's results the rows at their own place only have `fm.strips`, the
+    run's number and how many strips it takes.
+  }];
+  let options = [Option<"mostBytes", "most-bytes", "int64_t", "0",
+                        "that a kernel shall read and write of a strip; 0: no strips">];
+  let statistics = [Statistic<"numRuns", "runs", "Runs in strips">];
+}
+
 def FmDeriveWeights : Pass<"fm-derive-weights", "::mlir::ModuleOp"> {
   let summary = "Marks what is made from parameters alone";
   let description = [{

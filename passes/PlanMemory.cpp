@@ -56,13 +56,9 @@ public:
       step[kernel] = int(kernels.size());
       kernels.push_back(kernel);
     }
-    std::vector<std::pair<int, int>> chains; // per kernel: first and last of its chain
-    for (int k = 0; k < int(kernels.size()); ++k) {
-      const bool goes = k > 0 && chainOf(kernels[k]) >= 0 && chainOf(kernels[k]) == chainOf(kernels[k - 1]);
-      chains.push_back({goes ? chains[k - 1].first : k, k});
-      for (int link = chains[k].first; link < k; ++link)
-        chains[link].second = k;
-    }
+    // Per kernel: first and last of its chain, and of its run of strips.
+    const auto chains = runsOf([](ir::KernelOp kernel) { return chainOf(kernel); });
+    const auto strips = runsOf([](ir::KernelOp kernel) { return stripsOf(kernel).run; });
     for (ir::KernelOp kernel : kernels)
       for (OpResult result : kernel->getResults()) {
         if (kernel->hasAttr(kDerived))
@@ -85,8 +81,10 @@ public:
         const int64_t sample = withRows(count / batch, type, rowsOf(result));
         const bool inSlot = slots && sample >= kLeastSlotBytes && isOfSamples(result);
         block.bytes = inSlot ? sample : withRows(count, type, rowsOf(result));
+        // Other strips are at other kernels of a run, and so are other samples.
+        block.first = strips[block.first].first;
+        block.last = strips[block.last].second;
         if (!inSlot) {
-          // Other samples are at other kernels of a chain.
           block.first = chains[block.first].first;
           block.last = chains[block.last].second;
         }
@@ -145,6 +143,19 @@ private:
     }
     void plan() { bytes = planArena(blocks); }
   };
+
+  /// Per kernel: the first and the last of those around it that have its number,
+  /// unless that is negative.
+  template <typename Number> std::vector<std::pair<int, int>> runsOf(Number &&number) const {
+    std::vector<std::pair<int, int>> runs;
+    for (int k = 0; k < int(kernels.size()); ++k) {
+      const bool goes = k > 0 && number(kernels[k]) >= 0 && number(kernels[k]) == number(kernels[k - 1]);
+      runs.push_back({goes ? runs[k - 1].first : k, k});
+      for (int other = runs[k].first; other < k; ++other)
+        runs[other].second = k;
+    }
+    return runs;
+  }
 
   /// The last kernel that reads the value or a view of it; false if returned.
   static bool lastUse(Value value, const DenseMap<Operation *, int> &step, int &last) {

@@ -283,7 +283,8 @@ private:
       return failure();
     KernelCall call;
     auto offsets = kernel->getAttrOfType<DenseI64ArrayAttr>("fm.offsets");
-    std::vector<bool> steady;
+    const Strips strips = stripsOf(kernel);
+    std::vector<bool> steady, ofRun, ofRunOnly;
     auto addPlace = [&](Value value, Buffer &buffer) {
       const TensorPlace place = places.lookup(value);
       buffer.external = place.space == TensorPlace::Space::Argument &&
@@ -291,6 +292,8 @@ private:
       call.places.push_back(place);
       call.passing.push_back(passesInChain(value));
       steady.push_back(isSteady(value));
+      ofRun.push_back(strips.run >= 0 && stripsOf(value.getDefiningOp<ir::KernelOp>()).run == strips.run);
+      ofRunOnly.push_back(passesInStrips(value));
     };
     std::vector<unsigned> given(spec->inputs.size());
     std::iota(given.begin(), given.end(), 0u);
@@ -313,8 +316,10 @@ private:
     if (auto loc = kernel.getLoc()->findInstanceOf<FileLineColLoc>())
       call.location = (loc.getFilename().getValue() + ":" + Twine(loc.getLine()) + ":" + Twine(loc.getColumn())).str();
     call.chain = int(chainOf(kernel));
+    call.stripRun = int(strips.run);
+    call.strips = strips.count;
     calls.push_back({std::move(*spec), std::move(call), unsigned(program.entries.size()), unsigned(ops.size()), derived,
-                     std::move(steady)});
+                     std::move(steady), std::move(ofRun), std::move(ofRunOnly)});
     ops.push_back(kernel);
     return success();
   }

@@ -79,7 +79,8 @@ Value *ChainEmitter::emit(IRBuilder<> &builder, ArrayRef<KernelCall> calls, Valu
 ///
 ///   for share in number, number + 1, ... until all had their turn, from 0 behind the last:
 ///     while (first = share * inShare + taken[share].fetch_add(atOnce)) < end of share:
-///       every kernel, for up to atOnce samples from `first`
+///       every kernel, for up to atOnce samples from `first`;
+///       those of a run of strips, for each strip
 Function *ChainEmitter::emitTask(StructType *closure, ArrayRef<KernelCall> calls) {
   LLVMContext &context = module.getContext();
   IRBuilder<> builder(context);
@@ -123,21 +124,49 @@ Function *ChainEmitter::emitTask(StructType *closure, ArrayRef<KernelCall> calls
 
   builder.SetInsertPoint(work);
   Value *count = smin(builder.CreateSub(end, first), atOnce);
-  Value *failed = failedYet;
   unsigned k = 0;
-  for (const KernelCall &call : calls) {
+  auto emitCall = [&](const KernelCall &call, Value *strip) {
     SmallVector<Value *> own;
-    for (auto [pitch, passing] : zip(call.samplePitches, call.passing)) {
+    for (auto [p, pitch] : enumerate(call.samplePitches)) {
       Value *place = builder.CreateInBoundsGEP(
           closure, held, {builder.getInt32(0), builder.getInt32(kPointers), builder.getInt32(k++)});
-      Value *base = builder.CreateLoad(ptr, place);
-      Value *samples = passing ? ownMemory : first;
-      own.push_back(pitch ? builder.CreateGEP(builder.getInt8Ty(), base,
-                                              builder.CreateMul(samples, builder.getInt64(uint64_t(pitch))))
-                          : base);
+      Value *pointer = builder.CreateLoad(ptr, place);
+      auto moveOn = [&](Value *times, int64_t bytes) {
+        if (bytes)
+          pointer = builder.CreateGEP(builder.getInt8Ty(), pointer,
+                                      builder.CreateMul(times, builder.getInt64(uint64_t(bytes))));
+      };
+      moveOn(call.passing[p] ? ownMemory : first, pitch);
+      if (strip)
+        moveOn(strip, call.stripPitches[p]);
+      own.push_back(pointer);
     }
-    failed = builder.CreateOr(failed, emitKernelCall(builder, program, call, withoutThreads(), count, own));
+    return emitKernelCall(builder, program, call, withoutThreads(), strip ? strip : count, own);
+  };
+  Value *failed = failedYet;
+  for (size_t c = 0, runEnd = 0; c < calls.size(); c = runEnd) {
+    runEnd = stripsEnd(calls, c);
+    if (calls[c].strips <= 1) {
+      failed = builder.CreateOr(failed, emitCall(calls[c], nullptr));
+      continue;
+    }
+    BasicBlock *before = builder.GetInsertBlock();
+    auto *body = BasicBlock::Create(context, "strip", task), *behind = BasicBlock::Create(context, "strips_end", task);
+    builder.CreateBr(body);
+    builder.SetInsertPoint(body);
+    PHINode *strip = builder.CreatePHI(i64, 2), *failedSoFar = builder.CreatePHI(i32, 2);
+    strip->addIncoming(builder.getInt64(0), before);
+    failedSoFar->addIncoming(failed, before);
+    failed = failedSoFar;
+    for (size_t each = c; each < runEnd; ++each)
+      failed = builder.CreateOr(failed, emitCall(calls[each], strip));
+    Value *nextStrip = builder.CreateAdd(strip, builder.getInt64(1));
+    strip->addIncoming(nextStrip, body);
+    failedSoFar->addIncoming(failed, body);
+    builder.CreateCondBr(builder.CreateICmpSLT(nextStrip, builder.getInt64(uint64_t(calls[c].strips))), body, behind);
+    builder.SetInsertPoint(behind);
   }
+  BasicBlock *worked = builder.GetInsertBlock();
   builder.CreateBr(take);
 
   builder.SetInsertPoint(next);
@@ -151,7 +180,7 @@ Function *ChainEmitter::emitTask(StructType *closure, ArrayRef<KernelCall> calls
   failedBefore->addIncoming(builder.getInt32(0), entry);
   failedBefore->addIncoming(failedYet, next);
   failedYet->addIncoming(failedBefore, turn);
-  failedYet->addIncoming(failed, work);
+  failedYet->addIncoming(failed, worked);
   return task;
 }
 

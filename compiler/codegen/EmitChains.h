@@ -10,7 +10,7 @@
 
 namespace fm::codegen {
 
-/// Calls a kernel for `n` samples: 0, or an error.
+/// Calls a kernel for `n` samples, or for strip `n` of one: 0, or an error.
 llvm::Value *emitKernelCall(llvm::IRBuilder<> &builder, const Program &program, const KernelCall &call,
                             llvm::Value *instance, llvm::Value *n, llvm::ArrayRef<llvm::Value *> pointers);
 
@@ -22,6 +22,8 @@ llvm::Value *emitKernelCall(llvm::IRBuilder<> &builder, const Program &program, 
 /// it may end up with all samples, in the memory in which it began (what passes along
 /// a chain is in caches then), and a core that is late leaves its samples to the
 /// others. Which task computes a sample is no part of the result.
+///
+/// Of a large sample, kernels of a run of strips take turns for each strip.
 class ChainEmitter {
 public:
   ChainEmitter(const Program &program, llvm::Module &module) : program(program), module(module) {}

@@ -7,7 +7,7 @@
 namespace fm::codegen {
 
 /// FLOPs that the contractions in a kernel carry out for n samples: 2 a
-/// multiply-and-add, over zeros of padding, too. See `Entry::flops` for those
+/// multiply-and-add, over zeros of padding, too, in all strips if it has some. See `Entry::flops` for those
 /// that the model asks for.
 double contractionFlops(const KernelSpec &spec, int64_t n);
 

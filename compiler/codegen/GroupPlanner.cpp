@@ -68,8 +68,8 @@ public:
       else
         nest.choice.parallelLoops = byRule;
       ++choiceOffset;
-      if (k > 0)
-        nest.choice.parallelLoops = 0;
+      if (k > 0 || (nest.choice.parallelLoops == byRule && spec.strips > 1))
+        nest.choice.parallelLoops = 0; // strips are part of a task
       else if (nest.choice.parallelLoops == byRule)
         chooseParallel(nest);
     }

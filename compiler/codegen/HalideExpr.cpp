@@ -83,6 +83,7 @@ bool Translator::isNarrow(const Expr &e, unsigned stage) {
   case Op::Constant:
   case Op::Index:
   case Op::Samples:
+  case Op::Strip:
     result = ranges[stage]->range(e).fits32();
     break;
   default:
@@ -300,6 +301,7 @@ HExpr Translator::translate(const Expr &e, const Site &site, Memo &memo) {
     value = site.index[e.number];
     break;
   case Op::Samples:
+  case Op::Strip: // passed in its place
     value = samples;
     break;
   case Op::Load:

@@ -70,7 +70,7 @@ Interval unite(const Interval &a, const Interval &b) {
 }
 
 int64_t samplesBound(const KernelSpec &spec) {
-  int64_t bound = 1;
+  int64_t bound = spec.strips;
   auto look = [&](const std::vector<Extent> &extents) {
     for (const Extent &extent : extents)
       if (extent.isSamples)
@@ -105,6 +105,8 @@ Interval RangeAnalysis::compute(const Expr &e) {
     return e.number < indices.size() ? indices[e.number] : Interval{};
   case Op::Samples:
     return Interval::of(1, samples);
+  case Op::Strip:
+    return Interval::of(0, samples - 1);
   case Op::Add:
   case Op::Sub:
   case Op::Mul: {
@@ -202,6 +204,8 @@ evaluate(const Expr &e, const std::vector<int64_t> &indices, int64_t samples) {
     return std::nullopt;
   case Op::Samples:
     return samples;
+  case Op::Strip:
+    return samples / 2; // as good as any
   default:
     break;
   }

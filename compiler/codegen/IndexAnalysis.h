@@ -30,12 +30,13 @@ Interval unite(const Interval &a, const Interval &b);
 using Box = std::vector<Interval>;
 
 /// Largest number of samples that a kernel can be called with (1 if its shapes
-/// do not depend on n).
+/// do not depend on n), or how many strips it has.
 int64_t samplesBound(const KernelSpec &spec);
 
 /// Interval of an integer expression, given the intervals of the loop indices.
 class RangeAnalysis {
 public:
+  /// `samples`: a kernel's bound.
   RangeAnalysis(Box indices, int64_t samples)
       : indices(std::move(indices)), samples(samples) {}
   Interval range(const Expr &e);

@@ -102,6 +102,8 @@ OpInfo infoOf(Op op) {
     return {"index", 0};
   case Op::Samples:
     return {"n", 0};
+  case Op::Strip:
+    return {"strip", 0};
   case Op::Load:
     return {"load", -1};
   case Op::Accumulator:
@@ -314,8 +316,11 @@ private:
         failHere("index " + std::to_string(e.number) + " is out of range");
       return;
     case Op::Samples:
+    case Op::Strip:
       if (e.type != ScalarType::I64)
-        failHere("n has type i64");
+        failHere(std::string(info.name) + " has type i64");
+      if ((e.op == Op::Strip) != (spec.strips > 1))
+        failHere(std::string(info.name) + " in a kernel that has none");
       return;
     case Op::Accumulator:
       if (!inUpdate || e.number >= stage->results.size())
@@ -400,6 +405,8 @@ public:
 
   std::string run() {
     text = "kernel " + spec.name + " {\n";
+    if (spec.strips > 1)
+      text += "  one of " + std::to_string(spec.strips) + " strips\n";
     if (spec.samplesAtOnce > 0)
       text += "  samples at once " + std::to_string(spec.samplesAtOnce) + "\n";
     for (const Buffer &buffer : spec.inputs)
@@ -532,7 +539,8 @@ private:
     case Op::Index:
       return "i" + std::to_string(e.number);
     case Op::Samples:
-      return "n";
+    case Op::Strip:
+      return infoOf(e.op).name;
     case Op::Accumulator:
       return stage->results.size() > 1 ? "acc#" + std::to_string(e.number)
                                        : "acc";

@@ -42,6 +42,7 @@ enum class Op : uint8_t {
   Index,       ///< loop index number `number`: the stage's domain dimensions
                ///< first, then its reduction dimensions; type I64
   Samples,     ///< the run-time sample count n; type I64
+  Strip,       ///< the run-time number of the strip; type I64
   Load,        ///< element of `source` at `operands` (one I64 per dimension)
   Accumulator, ///< in an update: current value of this stage's result `number`
   // Arithmetic; both operands and the result have the same type.
@@ -181,6 +182,10 @@ struct KernelSpec {
   /// > 0: it is called for at most so many samples, time and again, from inside
   /// of a task; with more it is right, but not made for them.
   int64_t samplesAtOnce = 0;
+  /// > 1: it computes one strip of one sample in so many. The caller passes the
+  /// strip's number in place of n, and pointers to what lies in that strip (see
+  /// CutStrips.h); nothing has samples.
+  int64_t strips = 1;
   std::vector<Buffer> inputs;
   std::vector<Stage> stages;   ///< producers before consumers
   std::vector<Output> outputs; ///< each stage result at most once

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,13 +76,38 @@ struct KernelCall {
   /// Per place: it is written and read within one chain only, so that samples of
   /// one task may follow each other in the same memory.
   std::vector<bool> passing;
-  /// Its pointers for samples from `first` on, in the first task.
-  std::vector<void *> atSample(int64_t first, std::vector<void *> pointers) const {
+  /// In a chain: calls of one number, one behind the other, go strip by strip through
+  /// one sample, so many strips; -1 and 1: this one does not.
+  int stripRun = -1;
+  int64_t strips = 1;
+  /// Per place: bytes from one strip to the next, 0 for what strips share.
+  std::vector<int64_t> stripPitches;
+
+  /// One of the times that it runs.
+  struct Turn {
+    int64_t first = 0; ///< sample
+    int64_t count = 1; ///< of samples
+    int64_t strip = 0;
+  };
+  /// What its kernel gets as n: the number of samples, or that of the strip.
+  int64_t number(const Turn &turn) const { return strips > 1 ? turn.strip : turn.count; }
+  /// Its pointers for a turn, in the first task.
+  std::vector<void *> at(const Turn &turn, std::vector<void *> pointers) const {
     for (size_t i = 0; i < samplePitches.size(); ++i)
-      pointers[i] = static_cast<char *>(pointers[i]) + (passing[i] ? 0 : first) * samplePitches[i];
+      pointers[i] = static_cast<char *>(pointers[i]) + (passing[i] ? 0 : turn.first) * samplePitches[i];
+    for (size_t i = 0; i < stripPitches.size(); ++i)
+      pointers[i] = static_cast<char *>(pointers[i]) + turn.strip * stripPitches[i];
     return pointers;
   }
 };
+
+/// The end of the run of strips that begins with `calls[first]`; a call alone is one, too.
+template <typename Calls> size_t stripsEnd(const Calls &calls, size_t first) {
+  size_t end = first + 1;
+  while (calls[first].strips > 1 && end < calls.size() && calls[end].stripRun == calls[first].stripRun)
+    ++end;
+  return end;
+}
 
 struct Entry {
   std::string name; ///< "train_step"
@@ -133,13 +159,17 @@ struct Program {
   std::vector<Entry> entries;
   std::vector<Derivation> derivations; ///< in an order in which they can run
 
-  /// The order in which one thread takes `calls` calls that are a chain, or one alone,
-  /// for n samples: visit(call, count, first sample).
-  template <typename Visit> void forEachTurn(size_t calls, int64_t n, Visit &&visit) const {
-    const int64_t atOnce = calls > 1 ? samplesAtOnce : n;
+  /// The order in which one thread takes calls that are a chain, or one alone, for n
+  /// samples: visit(number of the call, turn).
+  template <typename Visit> void forEachTurn(std::span<const KernelCall> calls, int64_t n, Visit &&visit) const {
+    const int64_t atOnce = calls.size() > 1 ? samplesAtOnce : n;
     for (int64_t first = 0; first < n; first += atOnce)
-      for (size_t k = 0; k < calls; ++k)
-        visit(k, std::min(atOnce, n - first), first);
+      for (size_t k = 0, end = 0; k < calls.size(); k = end) {
+        end = stripsEnd(calls, k);
+        for (int64_t strip = 0; strip < calls[k].strips; ++strip)
+          for (size_t each = k; each < end; ++each)
+            visit(each, KernelCall::Turn{first, std::min(atOnce, n - first), strip});
+      }
   }
 
   int64_t arenaBegin() const { return persistentBytes + derivedBytes; }

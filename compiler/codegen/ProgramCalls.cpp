@@ -2,6 +2,7 @@
 
 #include "compiler/codegen/ProgramCalls.h"
 
+#include "compiler/codegen/CutStrips.h"
 #include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/Schedule.h"
 
@@ -33,6 +34,7 @@ public:
 
   std::vector<unsigned> run() {
     sizeChains();
+    cutStrips();
     const std::vector<std::vector<LayoutWish>> wishes = wishesOfAll();
     for (size_t i = 0; i < planned.size(); ++i)
       add(planned[i], wishes[i]);
@@ -190,6 +192,47 @@ private:
         each.spec.samplesAtOnce = program.samplesAtOnce;
   }
 
+  /// Gives calls that go strip by strip the kernels for that, all of a run or none.
+  void cutStrips() {
+    for (size_t i = 0, end = 0; i < planned.size(); i = end) {
+      auto isOfRun = [&](size_t k) {
+        return planned[k].entry == planned[i].entry && planned[k].call.stripRun == planned[i].call.stripRun;
+      };
+      for (end = i + 1; planned[i].call.stripRun >= 0 && end < planned.size() && isOfRun(end);)
+        ++end;
+      if (planned[i].call.stripRun < 0)
+        continue;
+      std::vector<PlannedCall> run(planned.begin() + int64_t(i), planned.begin() + int64_t(end));
+      if (program.samplesAtOnce == 1 && std::all_of(run.begin(), run.end(), [&](PlannedCall &each) { return cutStrips(each); }))
+        std::move(run.begin(), run.end(), planned.begin() + int64_t(i));
+      else
+        for (size_t k = i; k < end; ++k) {
+          planned[k].call.stripRun = -1;
+          planned[k].call.strips = 1;
+        }
+    }
+  }
+
+  static bool cutStrips(PlannedCall &each) {
+    KernelCall &call = each.call;
+    if (call.chain < 0)
+      return false;
+    const size_t inputs = each.spec.inputs.size();
+    for (size_t p = 0; p < call.places.size(); ++p) {
+      const Buffer &buffer = p < inputs ? each.spec.inputs[p] : each.spec.outputs[p - inputs].buffer;
+      const auto ofSample = samplePitchOf(buffer);
+      const int64_t ofStrip = each.ofRun[p] ? stripPitch(buffer, call.strips) : 0;
+      if (!ofSample || (each.ofRun[p] && ofStrip == 0))
+        return false;
+      call.samplePitches.push_back(*ofSample);
+      call.stripPitches.push_back(each.ofRunOnly[p] ? 0 : ofStrip);
+    }
+    auto cut = cutIntoStrips(each.spec, call.strips, each.ofRun);
+    if (cut)
+      each.spec = std::move(*cut);
+    return cut.has_value();
+  }
+
   /// Bytes between samples of a buffer, 0 if it has none; nothing where a part of
   /// a sample's number is an inner dimension.
   static std::optional<int64_t> samplePitchOf(const Buffer &buffer) {
@@ -206,6 +249,8 @@ private:
   /// Fills in what a chain's task must know, or takes the call out of its chain,
   /// along which then nothing passes that could be overwritten by the next sample.
   void joinChain(const KernelSpec &spec, KernelCall &call) {
+    if (call.strips > 1)
+      return; // see cutStrips()
     call.samplePitches.clear();
     auto add = [&](const Buffer &buffer) {
       auto pitch = samplePitchOf(buffer);
@@ -235,6 +280,8 @@ private:
     // In a chain others' copies are still in use.
     int64_t offset = chainScratch;
     for (const LayoutWish &wish : wishes) {
+      if (call.strips > 1 && call.samplePitches[wish.input] != 0)
+        continue; // another sample's, or strip's, would be copied
       KernelSpec copy = copyKernel(spec.inputs[wish.input], wish.dims);
       Buffer &buffer = spec.inputs[wish.input];
       auto take = [&](TensorPlace place) {
@@ -245,14 +292,14 @@ private:
         buffer.external = false;
       };
       if (each.steady[wish.input]) {
-        KernelCall once{numberOf(copy, each.op), {call.places[wish.input], {}}, call.location, -1, {}, {false, false}};
-        take(derive(once, copy).front());
+        take(derive(copyCall(copy, each, call.places[wish.input], {}), copy).front());
         continue;
       }
       TensorPlace place{TensorPlace::Space::Scratch, 0, offset};
       offset += bytesOf(copy.outputs[0].buffer);
-      KernelCall before{numberOf(copy, each.op), {call.places[wish.input], place}, call.location, call.chain, {},
-                        {call.passing[wish.input], false}};
+      KernelCall before = copyCall(copy, each, call.places[wish.input], place);
+      before.chain = call.chain;
+      before.passing[0] = call.passing[wish.input];
       joinChain(copy, before);
       const bool ofSamples = std::any_of(before.samplePitches.begin(), before.samplePitches.end(),
                                          [](int64_t pitch) { return pitch != 0; });
@@ -267,6 +314,15 @@ private:
     scratchBytes = std::max(scratchBytes, offset);
     if (call.chain >= 0)
       chainScratch = offset;
+  }
+
+  KernelCall copyCall(KernelSpec &copy, const PlannedCall &of, const TensorPlace &from, const TensorPlace &to) {
+    KernelCall call;
+    call.kernel = numberOf(copy, of.op);
+    call.places = {from, to};
+    call.location = of.call.location;
+    call.passing = {false, false};
+    return call;
   }
 
   /// Equal kernels are one.

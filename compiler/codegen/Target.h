@@ -35,6 +35,10 @@ struct MachineModel {
   /// reads and writes would fill the L2: the next call's results and weights are
   /// to stay there, too.
   int64_t chainedInL2 = 1;
+  /// Larger samples in chains go strip by strip; 0: they do not.
+  int64_t stripBytes() const {
+    return chainedInL2 > 1 ? l2Bytes / chainedInL2 : 0;
+  }
   double l2BytesPerCycle = 32; ///< sustained
   /// The same of short pieces far apart, such as the rows of a matrix.
   double l2RowBytesPerCycle = 16;

@@ -66,11 +66,11 @@ private:
       for (size_t i = 0, end; i < entry.calls.size(); i = end) {
         end = entry.chainEnd(i);
         std::vector<double> seconds(end - i, 0);
-        program.forEachTurn(end - i, n, [&](size_t k, int64_t count, int64_t first) {
+        program.forEachTurn(std::span(entry.calls).subspan(i, end - i), n, [&](size_t k, const KernelCall::Turn &turn) {
           const KernelCall &call = entry.calls[i + k];
-          const auto own = call.atSample(first, pointers[i + k]);
+          const auto own = call.at(turn, pointers[i + k]);
           const auto before = Clock::now();
-          live.callKernel(call.kernel, count, own);
+          live.callKernel(call.kernel, call.number(turn), own);
           seconds[k] += std::chrono::duration<double>(Clock::now() - before).count();
         });
         for (size_t k = i; k < end && pass > 0; ++k) // the first one warms up

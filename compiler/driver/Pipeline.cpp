@@ -38,6 +38,13 @@ static LogicalResult functionsLack(ModuleOp module, llvm::function_ref<bool(Oper
   return result;
 }
 
+/// A target that there is not is told by who generates code.
+static codegen::MachineModel machineOf(const CompilerOptions &options) {
+  codegen::TargetSpec target;
+  codegen::resolveTarget(options.triple, options.cpu, target);
+  return target.machine;
+}
+
 static const Stage kStages[] = {
     {"entries", "fm-stage-entries", "entry functions; layers are primitives",
      [](OpPassManager &manager, const CompilerOptions &options) {
@@ -113,17 +120,19 @@ static const Stage kStages[] = {
        // The naive kernels of the reference backend take tensors as they are.
        if (options.layout && options.backend != "reference") {
          passes::FmAssignLayoutsOptions assign;
-         codegen::TargetSpec target; // a wrong one is told by who generates code
-         if (codegen::resolveTarget(options.triple, options.cpu, target).empty())
-           assign.panelWidth = target.machine.panelColumns;
+         assign.panelWidth = machineOf(options).panelColumns;
          manager.addPass(passes::createFmAssignLayouts(assign));
        }
      },
      [](ModuleOp) { return success(); }},
     {"plan", "fm-stage-plan", "places in memory",
      [](OpPassManager &manager, const CompilerOptions &options) {
-       if (options.chains && options.layout && options.fuse && options.backend != "reference")
+       if (options.chains && options.layout && options.fuse && options.backend != "reference") {
          onFunctions(manager, passes::createFmChainSamples());
+         passes::FmCutStripsOptions cut;
+         cut.mostBytes = machineOf(options).stripBytes();
+         onFunctions(manager, passes::createFmCutStrips(cut));
+       }
        if (options.derive && options.backend != "reference")
          manager.addPass(passes::createFmDeriveWeights());
        passes::FmPlanMemoryOptions plan;

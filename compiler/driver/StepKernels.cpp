@@ -151,12 +151,12 @@ std::vector<double> StepKernels::pass(const Functions &functions) {
   const Program &program = live.program();
   for (size_t i = 0, end; i < sequence.size(); i = end) {
     end = sequence[i].chainEnd;
-    program.forEachTurn(end - i, program.batch, [&](size_t k, int64_t count, int64_t first) {
+    program.forEachTurn(std::span(sequence[i].planned, end - i), program.batch, [&](size_t k, const KernelCall::Turn &turn) {
       const Call &call = sequence[i + k];
-      const auto pointers = call.planned->atSample(first, call.pointers);
+      const auto pointers = call.planned->at(turn, call.pointers);
       const bool own = isLong[call.kernel];
       const double before = secondsOf(own);
-      run(call, functions[call.kernel], count, pointers);
+      run(call, functions[call.kernel], call.planned->number(turn), pointers);
       seconds[call.kernel] += secondsOf(own) - before;
     });
   }
@@ -195,7 +195,11 @@ std::vector<std::string> StepKernels::check(const std::vector<Candidate> &candid
     isSeen[call.kernel] = true;
     if (first)
       check(call, candidates, outcomes);
-    run(call, nullptr, live.program().batch);
+    const int64_t batch = live.program().batch, strips = call.planned->strips;
+    if (strips <= 1)
+      run(call, nullptr, batch, call.pointers);
+    for (int64_t k = 0; strips > 1 && k < batch * strips; ++k)
+      run(call, nullptr, k % strips, call.planned->at({k / strips, 1, k % strips}, call.pointers));
   }
   restore(start);
   return outcomes;
@@ -209,21 +213,24 @@ void StepKernels::check(const Call &call, const std::vector<Candidate> &candidat
   if (std::none_of(candidates.begin(), candidates.end(), isFor))
     return;
   const std::vector<std::string> before = save();
-  const int64_t batch = live.program().batch;
-  for (int64_t n : {batch, batch - 1, batch / 2, int64_t(1)}) {
-    if (n < 1)
+  const int64_t batch = live.program().batch, strips = call.planned->strips;
+  std::vector<int64_t> numbers{batch, batch - 1, batch / 2, 1};
+  if (strips > 1)
+    numbers = {0, strips / 2, strips - 1};
+  for (int64_t n : numbers) {
+    if (n < 1 && strips <= 1)
       continue;
     restore(before);
-    const bool ran = run(call, nullptr, n) == 0;
+    const bool ran = run(call, nullptr, n, call.pointers) == 0;
     const std::vector<std::string> expected = save();
     for (size_t i = 0; i < candidates.size(); ++i) {
       if (!isFor(candidates[i]) || !outcomes[i].empty())
         continue;
       restore(before);
-      if (!ran || run(call, candidates[i].function, n) != 0)
+      if (!ran || run(call, candidates[i].function, n, call.pointers) != 0)
         outcomes[i] = ran ? "it failed" : "the model's own kernel failed";
       else if (std::string difference = differences(call, n, expected); !difference.empty())
-        outcomes[i] = difference + " for " + std::to_string(n) + " samples";
+        outcomes[i] = difference + (strips > 1 ? " in strip " + std::to_string(n) : " for " + std::to_string(n) + " samples");
     }
   }
   restore(before);

@@ -66,7 +66,6 @@ private:
 
   std::vector<std::string> save() const;
   void restore(const std::vector<std::string> &image);
-  int run(const Call &call, KernelFunction function, int64_t n) { return run(call, function, n, call.pointers); }
   int run(const Call &call, KernelFunction function, int64_t n, const std::vector<void *> &pointers);
   void check(const Call &call, const std::vector<Candidate> &candidates, std::vector<std::string> &outcomes);
   std::string differences(const Call &call, int64_t n, const std::vector<std::string> &expected);

@@ -18,6 +18,30 @@ inline int64_t chainOf(ir::KernelOp kernel) {
   return chain ? chain.getInt() : -1;
 }
 
+/// On kernels of a chain that stand one behind the other: the number of their run,
+/// and in how many strips of rows, a sample's outermost dimension, all of them may
+/// run before they run for the next. What one of them reads of another's results
+/// are rows at its own place.
+inline constexpr llvm::StringLiteral kStrips = "fm.strips";
+struct Strips {
+  int64_t run = -1;
+  int64_t count = 1;
+};
+inline Strips stripsOf(ir::KernelOp kernel) {
+  auto strips = kernel ? kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(kStrips) : mlir::DenseI64ArrayAttr();
+  return strips ? Strips{strips[0], strips[1]} : Strips();
+}
+
+/// Whether a value is made in a run of strips, and read nowhere else: strips that
+/// follow each other may then take the same memory.
+inline bool passesInStrips(mlir::Value value) {
+  const int64_t run = stripsOf(value.getDefiningOp<ir::KernelOp>()).run;
+  return run >= 0 && llvm::all_of(value.getUsers(), [&](mlir::Operation *user) {
+    auto kernel = llvm::dyn_cast<ir::KernelOp>(user);
+    return kernel && stripsOf(kernel).run == run;
+  });
+}
+
 /// Whether a value and its views are read by kernels of one chain only; being part
 /// of another tensor counts if that is made in the chain.
 inline bool isReadInChain(mlir::Value value, int64_t chain) {

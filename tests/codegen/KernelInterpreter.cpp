@@ -141,6 +141,7 @@ private:
     case Op::Index:
       return {0, loops.at(e.number)};
     case Op::Samples:
+    case Op::Strip:
       return {0, n};
     case Op::Accumulator:
       return accumulators.at(e.number);

@@ -1,0 +1,119 @@
+// RUN: fmc-opt %s --fm-cut-strips=most-bytes=4096 --split-input-file | FileCheck %s
+// RUN: fmc-opt %s --fm-cut-strips=most-bytes=65536 --split-input-file | FileCheck %s --check-prefix=SMALL
+// RUN: fmc-opt %s --fm-cut-strips --split-input-file | FileCheck %s --check-prefix=SMALL
+// SMALL-NOT: fm.strips
+
+#id = affine_map<(n, r, c) -> (n, r, c)>
+#half = affine_map<(n, r, c) -> (n, r floordiv 2, c)>
+#next = affine_map<(n, r, c) -> (n, r + 1, c)>
+
+// The second kernel makes two rows of one: six strips of a row and of two are
+// possible, of which the three that fit are taken (12 KiB of a sample, 4 KiB a
+// strip). The third reads a row behind its own: it stays out.
+// CHECK-LABEL: @rows
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
+// CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
+// CHECK:         fm.kernel n(%arg0) reads(%1) {fm.chain = 0 : i64} :
+func.func @rows(%n: index, %x: tensor<?x6x128xf32>) -> tensor<?x11x128xf32> {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x6x128xf32>) -> tensor<?x6x128xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x128xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x128xf32>
+    %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x128xf32>) outs(%e : tensor<?x6x128xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.mulf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x6x128xf32>
+    fm.yield %r : tensor<?x6x128xf32>
+  }
+  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x6x128xf32>) -> tensor<?x12x128xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x128xf32>):
+    %e = tensor.empty(%m) : tensor<?x12x128xf32>
+    %r = linalg.generic {indexing_maps = [#half, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x128xf32>) outs(%e : tensor<?x12x128xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x12x128xf32>
+    fm.yield %r : tensor<?x12x128xf32>
+  }
+  %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x12x128xf32>) -> tensor<?x11x128xf32> {
+  ^bb0(%m: index, %a: tensor<?x12x128xf32>):
+    %e = tensor.empty(%m) : tensor<?x11x128xf32>
+    %r = linalg.generic {indexing_maps = [#next, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x12x128xf32>) outs(%e : tensor<?x11x128xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x11x128xf32>
+    fm.yield %r : tensor<?x11x128xf32>
+  }
+  return %2 : tensor<?x11x128xf32>
+}
+
+// -----
+
+#id = affine_map<(n, r, c) -> (n, r, c)>
+
+// Indices that bodies compute: the second of each pair of rows, so that strips
+// have two at least, and mirrored rows, which are another strip's.
+// CHECK-LABEL: @computed
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 4>}
+// CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 4>}
+// CHECK:         fm.kernel n(%arg0) reads(%1) {fm.chain = 0 : i64} :
+func.func @computed(%n: index, %x: tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+    fm.yield %a : tensor<?x8x256xf32>
+  }
+  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+    %k1 = arith.constant 1 : index
+    %k2 = arith.constant 2 : index
+    %e = tensor.empty(%m) : tensor<?x8x256xf32>
+    %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<?x8x256xf32>) {
+    ^bb0(%out: f32):
+      %i = linalg.index 0 : index
+      %row = linalg.index 1 : index
+      %c = linalg.index 2 : index
+      %pair = arith.floordivsi %row, %k2 : index
+      %first = arith.muli %pair, %k2 : index
+      %second = arith.addi %first, %k1 : index
+      %v = tensor.extract %a[%i, %second, %c] : tensor<?x8x256xf32>
+      linalg.yield %v : f32
+    } -> tensor<?x8x256xf32>
+    fm.yield %r : tensor<?x8x256xf32>
+  }
+  %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+    %k7 = arith.constant 7 : index
+    %e = tensor.empty(%m) : tensor<?x8x256xf32>
+    %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<?x8x256xf32>) {
+    ^bb0(%out: f32):
+      %i = linalg.index 0 : index
+      %row = linalg.index 1 : index
+      %c = linalg.index 2 : index
+      %mirrored = arith.subi %k7, %row : index
+      %v = tensor.extract %a[%i, %mirrored, %c] : tensor<?x8x256xf32>
+      linalg.yield %v : f32
+    } -> tensor<?x8x256xf32>
+    fm.yield %r : tensor<?x8x256xf32>
+  }
+  return %2 : tensor<?x8x256xf32>
+}
+
+// -----
+
+// What passes from one to the other is needed elsewhere as well: nothing stays in
+// the cache for good.
+// CHECK-LABEL: @kept
+// CHECK-NOT:     fm.strips
+// CHECK:         return
+func.func @kept(%n: index, %x: tensor<?x8x256xf32>) -> (tensor<?x8x256xf32>, tensor<?x8x256xf32>) {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+    fm.yield %a : tensor<?x8x256xf32>
+  }
+  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+    fm.yield %a : tensor<?x8x256xf32>
+  }
+  return %0, %1 : tensor<?x8x256xf32>, tensor<?x8x256xf32>
+}
