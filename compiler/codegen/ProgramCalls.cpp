@@ -34,8 +34,9 @@ public:
 
   std::vector<unsigned> run() {
     sizeChains();
-    cutStrips();
-    const std::vector<std::vector<LayoutWish>> wishes = wishesOfAll();
+    std::vector<std::vector<LayoutWish>> wishes = wishesOfAll();
+    if (cutStrips(wishes))
+      wishes = wishesOfAll();
     for (size_t i = 0; i < planned.size(); ++i)
       add(planned[i], wishes[i]);
     for (size_t e = 0; e < program.entries.size(); ++e)
@@ -192,8 +193,16 @@ private:
         each.spec.samplesAtOnce = program.samplesAtOnce;
   }
 
-  /// Gives calls that go strip by strip the kernels for that, all of a run or none.
-  void cutStrips() {
+  /// Gives calls that go strip by strip the kernels for that, all of a run or none:
+  /// none where one of them wishes for a copy of what belongs to a sample. Returns
+  /// whether there are some.
+  bool cutStrips(const std::vector<std::vector<LayoutWish>> &wishes) {
+    auto wishesForSamples = [&](size_t k) {
+      return std::any_of(wishes[k].begin(), wishes[k].end(), [&](const LayoutWish &wish) {
+        return samplePitchOf(planned[k].spec.inputs[wish.input]) != 0;
+      });
+    };
+    bool some = false;
     for (size_t i = 0, end = 0; i < planned.size(); i = end) {
       auto isOfRun = [&](size_t k) {
         return planned[k].entry == planned[i].entry && planned[k].call.stripRun == planned[i].call.stripRun;
@@ -203,7 +212,11 @@ private:
       if (planned[i].call.stripRun < 0)
         continue;
       std::vector<PlannedCall> run(planned.begin() + int64_t(i), planned.begin() + int64_t(end));
-      if (program.samplesAtOnce == 1 && std::all_of(run.begin(), run.end(), [&](PlannedCall &each) { return cutStrips(each); }))
+      bool isCut = program.samplesAtOnce == 1;
+      for (size_t k = i; k < end && isCut; ++k)
+        isCut = !wishesForSamples(k) && cutStrips(run[k - i]);
+      some |= isCut;
+      if (isCut)
         std::move(run.begin(), run.end(), planned.begin() + int64_t(i));
       else
         for (size_t k = i; k < end; ++k) {
@@ -211,6 +224,7 @@ private:
           planned[k].call.strips = 1;
         }
     }
+    return some;
   }
 
   static bool cutStrips(PlannedCall &each) {
