@@ -62,7 +62,8 @@ FM_ADJOINT(BroadcastOp) {
 /// `value`, a reduction's result, with the reduced dimensions kept as 1.
 static TensorExpr withKeptAxes(TensorExpr value, Value x, ArrayRef<int64_t> axis) {
   SmallVector<int64_t> shape(tensorType(x).getShape());
-  for (int64_t i : *normalizeAxes(std::nullopt, "", axis, shape.size()))
+  const auto reduced = normalizeAxes(std::nullopt, "", axis, shape.size());
+  for (int64_t i : *reduced)
     shape[i] = 1;
   return value.reshape(RankedTensorType::get(shape, value.type().getElementType()));
 }
