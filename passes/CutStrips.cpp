@@ -18,6 +18,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <numeric>
 
 using namespace mlir;
@@ -37,8 +39,6 @@ struct RowRange {
 RowRange unite(RowRange a, RowRange b) {
   return a.isEmpty() ? b : b.isEmpty() ? a : RowRange{std::min(a.low, b.low), std::max(a.high, b.high)};
 }
-
-int64_t floorDiv(int64_t a, int64_t b) { return (a - ((a % b + b) % b)) / b; }
 
 bool hasRows(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
@@ -63,7 +63,7 @@ std::optional<RowRange> rangeOf(AffineExpr e, ArrayRef<RowRange> loops) {
     return RowRange{a->low + b->low, a->high + b->high};
   if (b->low != b->high || b->low <= 0)
     return std::nullopt;
-  const int64_t k = b->low, first = floorDiv(a->low, k), last = floorDiv(a->high, k);
+  const int64_t k = b->low, first = llvm::divideFloorSigned(a->low, k), last = llvm::divideFloorSigned(a->high, k);
   switch (e.getKind()) {
   case AffineExprKind::Mul:
     return RowRange{a->low * k, a->high * k};
@@ -102,7 +102,7 @@ std::optional<RowRange> rangeOf(Value index, ArrayRef<RowRange> loops) {
   if (isa<arith::MulIOp>(op))
     return RowRange{a->low * b->low, a->high * b->low};
   if (isa<arith::FloorDivSIOp>(op))
-    return RowRange{floorDiv(a->low, b->low), floorDiv(a->high, b->low)};
+    return RowRange{llvm::divideFloorSigned(a->low, b->low), llvm::divideFloorSigned(a->high, b->low)};
   return std::nullopt;
 }
 

@@ -81,10 +81,11 @@ public:
         const int64_t sample = withRows(count / batch, type, rowsOf(result));
         const bool inSlot = slots && sample >= kLeastSlotBytes && isOfSamples(result);
         block.bytes = inSlot ? sample : withRows(count, type, rowsOf(result));
-        // Other strips are at other kernels of a run, and so are other samples.
+        // Other strips are at other kernels of a run.
         block.first = strips[block.first].first;
         block.last = strips[block.last].second;
         if (!inSlot) {
+          // Other samples are at other kernels of a chain.
           block.first = chains[block.first].first;
           block.last = chains[block.last].second;
         }

@@ -22,9 +22,9 @@ namespace fm::codegen {
 ///   x / y        within 2 ulp, where a root is a term or a factor of y,
 /// from estimates (vrsqrt14ps, vrcp14ps) and products. Zeros, infinities and
 /// NaNs come out as from the operations replaced; a reciprocal that is denormal
-/// is zero, as everywhere in a step. Other quotients stay, since x / y is more
-/// than that where y is greater than 2^126. One number has the same result as
-/// sixteen at once. Needs AVX-512F and AVX-512VL.
+/// is zero, as everywhere in a step. So x / y is zero where y is greater than
+/// 2^126, which a root itself never is: other quotients stay. One number has
+/// the same result as sixteen at once. Needs AVX-512F and AVX-512VL.
 class EstimateReciprocals : public llvm::PassInfoMixin<EstimateReciprocals> {
 public:
   llvm::PreservedAnalyses run(llvm::Function &function,

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/codegen/Target.h"
 #include "tests/e2e/Models.h"
 
 #include <gtest/gtest.h>
@@ -96,6 +97,25 @@ TEST(Chains, StepsAreThoseOfTheNaiveKernels) {
   }
   for (const std::string &name : trainedNames(chained))
     EXPECT_NUMBERS(chained.tensor(name), plain.tensor(name), 1e-3) << name;
+}
+
+/// Calls of an entry that run strip by strip.
+size_t stripsOf(const Network &network, const std::string &name) {
+  size_t count = 0;
+  for (const auto &entry : network.program().entries)
+    for (const auto &call : entry.calls)
+      count += entry.name == name && call.strips > 1;
+  return count;
+}
+
+// Both convolutions' tiles, products and sums.
+TEST(Chains, OfLargeSamplesHaveStrips) {
+  fm::codegen::TargetSpec target;
+  ASSERT_EQ(fm::codegen::resolveTarget("", "", target), "");
+  const bool wanted = target.machine.stripBytes() > 0;
+  const Network network(shared(kLarge));
+  for (const char *entry : {"forward", "train_step"})
+    EXPECT_EQ(stripsOf(network, entry) >= 6, wanted) << entry;
 }
 
 TEST(Chains, OfStripsAreThoseOfTheNaiveKernels) {

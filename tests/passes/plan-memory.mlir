@@ -203,3 +203,66 @@ module {
     return %1 : tensor<?x262176xf32>
   }
 }
+
+// -----
+
+// In a chain, the third kernel's result takes the place of the first one's. In a run
+// of strips it does not: the second strip of the first one is written behind the
+// first strip of the third.
+// CHECK-LABEL: @by_sample
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.offsets = array<i64: 0>
+// CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.offsets = array<i64: 4096>
+// CHECK:         fm.kernel n(%arg0) reads(%1) {fm.chain = 0 : i64, fm.offsets = array<i64: 0>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @by_sample(%n: index, %x: tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%2) {fm.chain = 0 : i64} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    return %3 : tensor<?x4x256xf32>
+  }
+}
+
+// -----
+
+// CHECK-LABEL: @by_strip
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.offsets = array<i64: 0>
+// CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.offsets = array<i64: 4096>
+// CHECK:         fm.kernel n(%arg0) reads(%1) {fm.chain = 0 : i64, fm.offsets = array<i64: 8192>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @by_strip(%n: index, %x: tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 2>} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 2>} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 2>} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%2) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 2>} : (tensor<?x4x256xf32>) -> tensor<?x4x256xf32> {
+    ^bb0(%m: index, %a: tensor<?x4x256xf32>):
+      fm.yield %a : tensor<?x4x256xf32>
+    }
+    return %3 : tensor<?x4x256xf32>
+  }
+}
