@@ -6,11 +6,16 @@
 // they run for the next: transformed tiles of a convolution by Winograd, their
 // products and the sums of those, for example.
 //
+// A sum over the rows of what they make, such as a weight gradient, adds up strip by
+// strip. What it reads of another chain's is made once more, if it takes no more than
+// a transform of something smaller: then nobody needs it in memory.
+//
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
 #include "compiler/ir/Chains.h"
 #include "compiler/ir/Views.h"
+#include "passes/Contractions.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -176,58 +181,101 @@ private:
   SmallVector<RowRange> inputs;
 };
 
-/// Of one sample, all that the kernel reads and writes.
-int64_t sampleBytes(ir::KernelOp kernel) {
+/// Of one sample of each tensor that has some.
+int64_t sampleBytes(TypeRange types) {
   int64_t bytes = 0;
-  auto add = [&](Type type) {
+  for (Type type : types) {
     auto tensor = cast<RankedTensorType>(type);
     if (tensor.hasStaticShape())
-      return;
+      continue;
     int64_t count = 1;
     for (int64_t size : tensor.getShape())
       count *= ShapedType::isDynamic(size) ? 1 : size;
     bytes += count * std::max(1u, tensor.getElementTypeBitWidth() / 8);
-  };
-  llvm::for_each(kernel.getInputs().getTypes(), add);
-  llvm::for_each(kernel->getResultTypes(), add);
+  }
   return bytes;
+}
+
+/// Of one sample, all that the kernel reads and writes.
+int64_t sampleBytes(ir::KernelOp kernel) {
+  return sampleBytes(kernel.getInputs().getTypes()) + sampleBytes(kernel->getResultTypes());
+}
+
+/// Whether a kernel is a sum over the rows of all that it reads, and has none.
+bool sumsOverRows(ir::KernelOp kernel) {
+  auto generics = kernel.getBody().front().getOps<linalg::GenericOp>();
+  if (!llvm::hasSingleElement(generics) || kernel->getNumResults() != 1)
+    return false;
+  linalg::GenericOp op = *generics.begin();
+  std::optional<unsigned> rows;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    auto dim = isa<BlockArgument>(operand->get()) && hasRows(operand->get().getType())
+                   ? dyn_cast<AffineDimExpr>(op.getMatchingIndexingMap(operand).getResult(1))
+                   : nullptr;
+    if (!dim || (rows && *rows != dim.getPosition()))
+      return false;
+    rows = dim.getPosition();
+  }
+  return rows && isContraction(op) && op.getIteratorTypesArray()[*rows] == utils::IteratorType::reduction;
+}
+
+/// Whether a kernel may run again wherever its inputs are: there is no sum in it, and
+/// nothing that is overwritten.
+bool isTransform(ir::KernelOp kernel) {
+  return kernel->getNumResults() == 1 && chainOf(kernel) >= 0 &&
+         llvm::all_of(kernel.getBody().front().getOps<linalg::GenericOp>(),
+                      [](linalg::GenericOp op) { return op.getNumReductionLoops() == 0; }) &&
+         llvm::all_of(kernel.getInputs(), [](Value input) {
+           return !isa<BlockArgument>(input) || !cast<RankedTensorType>(input.getType()).hasStaticShape();
+         });
 }
 
 /// Kernels that stand one behind the other, and in how many strips they could run.
 struct Run {
   SmallVector<ir::KernelOp> kernels;
+  llvm::SmallPtrSet<Operation *, 4> sums; ///< those that sum over the rows
   int64_t strips = 0;
 
-  /// Takes the kernel in, if it reads of the others' results its own rows only.
+  /// Takes the kernel in, if it reads of the others' results its own rows only, or
+  /// sums over their rows.
   bool join(ir::KernelOp kernel) {
     if (kernel->hasAttr(kHoldsInputs) || kernel->getNumResults() == 0 || !llvm::all_of(kernel->getResultTypes(), hasRows))
       return false;
+    if (join(kernel, false))
+      return true;
+    return !kernels.empty() && sumsOverRows(kernel) && join(kernel, true);
+  }
+
+private:
+  bool join(ir::KernelOp kernel, bool isSum) {
     int64_t common = strips;
-    for (Type result : kernel->getResultTypes())
-      common = std::gcd(common, rowsOfSample(result));
+    if (!isSum)
+      for (Type result : kernel->getResultTypes())
+        common = std::gcd(common, rowsOfSample(result));
     bool reads = kernels.empty();
     SmallVector<unsigned> own; // inputs that the run makes
     for (auto [i, input] : llvm::enumerate(kernel.getInputs())) {
       auto producer = viewRoot(input).getDefiningOp<ir::KernelOp>();
       if (!producer || !llvm::is_contained(kernels, producer))
         continue;
-      if (input.getDefiningOp() != producer.getOperation())
-        return false; // another shape
+      if (input.getDefiningOp() != producer.getOperation() || sums.contains(producer))
+        return false; // another shape, or not there yet
       own.push_back(unsigned(i));
       common = std::gcd(common, rowsOfSample(input.getType()));
       reads = true;
     }
     // A pair of rows may need each other, but no other pair.
-    while (common > 1 && !readsItsOwn(kernel, own, common))
+    while (common > 1 && !isSum && !readsItsOwn(kernel, own, common))
       common = largestPart(common);
     if (!reads || common < 2)
       return false;
     strips = common;
     kernels.push_back(kernel);
+    if (isSum)
+      sums.insert(kernel);
     return true;
   }
 
-private:
   /// The next smaller number of equal groups that so many can be put into.
   static int64_t largestPart(int64_t count) {
     int64_t part = count - 1;
@@ -270,13 +318,13 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
   }
 
   /// In as few strips as fit, or else as many as there can be.
-  void write(const Run &run) {
+  void write(Run &run) {
     if (run.kernels.size() < 2)
       return;
     int64_t largest = 0;
     bool passes = false; // something that nobody else reads
     for (ir::KernelOp kernel : run.kernels) {
-      largest = std::max(largest, sampleBytes(kernel));
+      largest = std::max(largest, run.sums.contains(kernel) ? sampleBytes(kernel.getInputs().getTypes()) : sampleBytes(kernel));
       passes |= llvm::any_of(kernel->getResults(), [&](Value result) {
         return !result.use_empty() && llvm::all_of(result.getUsers(), [&](Operation *user) {
           return llvm::is_contained(run.kernels, dyn_cast<ir::KernelOp>(user));
@@ -285,16 +333,56 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
     }
     if (!passes)
       return;
+    // A strip brings at least as much as the sum that it is added to.
+    int64_t fits = mostBytes;
+    for (Operation *sum : run.sums)
+      fits = std::max(fits, sampleBytes(sum->getResultTypes()));
     int64_t strips = 1;
-    while (strips < run.strips && (largest > mostBytes * strips || run.strips % strips != 0))
+    while (strips < run.strips && (largest > fits * strips || run.strips % strips != 0))
       ++strips;
     if (strips == 1)
       return;
+    makeAgain(run, strips);
     Builder builder(&getContext());
-    for (ir::KernelOp kernel : run.kernels)
+    for (ir::KernelOp kernel : run.kernels) {
       kernel->setAttr(kStrips, builder.getDenseI64ArrayAttr({runs, strips}));
+      if (run.sums.contains(kernel))
+        kernel->setAttr(kSumsStrips, builder.getUnitAttr());
+    }
     ++runs;
     ++numRuns;
+  }
+
+  /// What a sum reads of another run's, and nobody else needs in memory, comes from a
+  /// kernel of its own.
+  void makeAgain(Run &run, int64_t strips) {
+    SmallVector<ir::KernelOp> kernels;
+    for (ir::KernelOp kernel : run.kernels) {
+      if (run.sums.contains(kernel))
+        for (OpOperand &operand : kernel->getOpOperands()) {
+          auto from = operand.get().getDefiningOp<ir::KernelOp>();
+          if (!from || llvm::is_contained(run.kernels, from) || !isTransform(from) ||
+              rowsOfSample(operand.get().getType()) % strips != 0 ||
+              2 * sampleBytes(from.getInputs().getTypes()) > sampleBytes(operand.get().getType()) ||
+              !passesInRunBut(operand.get(), kernel))
+            continue;
+          OpBuilder builder(kernel);
+          auto again = cast<ir::KernelOp>(builder.clone(*from));
+          again->setAttr(kChain, kernel->getAttr(kChain));
+          operand.set(again->getResult(0));
+          kernels.push_back(again);
+          ++numAgain;
+        }
+      kernels.push_back(kernel);
+    }
+    run.kernels = std::move(kernels);
+  }
+
+  static bool passesInRunBut(Value value, Operation *reader) {
+    const int64_t run = stripsOf(value.getDefiningOp<ir::KernelOp>()).run;
+    return run >= 0 && llvm::all_of(value.getUsers(), [&](Operation *user) {
+      return user == reader || (isa<ir::KernelOp>(user) && stripsOf(cast<ir::KernelOp>(user)).run == run);
+    });
   }
 
   int64_t runs = 0;

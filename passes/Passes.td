@@ -140,8 +140,11 @@ def FmSampleSums : Pass<"fm-sample-sums", "::mlir::func::FuncOp"> {
   let description = [{
     Before and after: linalg. A contraction that sums over samples and another loop
     is one for each sample and a sum over these, where they are no more than a 16th of
-    what it reads. Rounds differently, by no more.
+    what it reads; a quarter, where it reads more than `strip-bytes` of a sample and
+    may go through it in strips. Rounds differently, by no more.
   }];
+  let options = [Option<"stripBytes", "strip-bytes", "int64_t", "0",
+                        "of a sample, above which chains go in strips; 0: no strips">];
 }
 
 def FmFormKernels : Pass<"fm-form-kernels", "::mlir::func::FuncOp"> {
@@ -191,11 +194,14 @@ def FmCutStrips : Pass<"fm-cut-strips", "::mlir::func::FuncOp"> {
     Before: kernels in order, with chains. After: where a kernel reads and writes
     more than `most-bytes` of a sample, runs of kernels of a chain that need
     of each other's results the rows at their own place only have `fm.strips`, the
-    run's number and how many strips it takes.
+    run's number and how many strips it takes. A kernel that sums over the rows of
+    what they make is one of them, with `fm.sums_strips`; transforms that it reads are
+    computed again in its run, if then nobody needs them in memory.
   }];
   let options = [Option<"mostBytes", "most-bytes", "int64_t", "0",
                         "that a kernel shall read and write of a strip; 0: no strips">];
-  let statistics = [Statistic<"numRuns", "runs", "Runs in strips">];
+  let statistics = [Statistic<"numRuns", "runs", "Runs in strips">,
+                    Statistic<"numAgain", "again", "Kernels that run once more">];
 }
 
 def FmDeriveWeights : Pass<"fm-derive-weights", "::mlir::ModuleOp"> {

@@ -5,8 +5,12 @@
 // half of them in another core's caches. The sums of a sample are a task that
 // reads what lies where it was computed. What is left to sum is small.
 //
+// Of large samples, these sums may go strip by strip with what makes the operands
+// (CutStrips.cpp), which then need no memory of their own. That is worth more.
+//
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Together.h"
 #include "passes/Contractions.h"
 #include "passes/Passes.h"
 
@@ -25,6 +29,8 @@ namespace {
 /// The sums of samples are written and read again: they have at most this part
 /// of what the contraction reads.
 constexpr double kLargestPart = 1. / 16;
+/// The same where they go strip by strip.
+constexpr double kLargestPartOfStrips = 1. / 4;
 /// Fewer samples are too few tasks.
 constexpr int64_t kFewestSamples = 4;
 
@@ -55,7 +61,25 @@ std::optional<unsigned> sampleLoop(linalg::GenericOp op) {
   return both ? loop : std::nullopt;
 }
 
+/// Whether both operands have rows, a sample's outermost dimension, and the
+/// contraction sums over them.
+bool sumsOverRows(linalg::GenericOp op) {
+  std::optional<unsigned> rows;
+  for (auto [input, map] : llvm::zip(op.getInputs(), op.getIndexingMapsArray())) {
+    auto type = cast<RankedTensorType>(input.getType());
+    if (type.getRank() <= 2 || !type.isDynamicDim(0))
+      return false;
+    auto dim = dyn_cast<AffineDimExpr>(map.getResult(1));
+    if (!dim || (rows && *rows != dim.getPosition()))
+      return false;
+    rows = dim.getPosition();
+  }
+  return rows && op.getIteratorTypesArray()[*rows] == utils::IteratorType::reduction;
+}
+
 struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
+  using FmSampleSumsBase::FmSampleSumsBase;
+
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     auto models = function->getParentOfType<ModuleOp>().getOps<ir::ModelOp>();
@@ -71,7 +95,9 @@ struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
       double read = 0;
       for (Value input : op.getInputs())
         read += double(bytesOf(input.getType(), batch));
-      if (double(batch * bytesOf(op.getResultTypes()[0], batch)) <= kLargestPart * read)
+      const bool strips = stripBytes > 0 && read > double(batch * stripBytes) && sumsOverRows(op);
+      if (double(batch * bytesOf(op.getResultTypes()[0], batch)) <=
+          (strips ? kLargestPartOfStrips : kLargestPart) * read)
         split(op, *sampleLoop(op), function.getArgument(0));
     }
   }
@@ -122,6 +148,8 @@ struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
         [](OpBuilder &body, Location at, ValueRange elements) {
           body.create<linalg::YieldOp>(at, Value(body.create<arith::AddFOp>(at, elements[1], elements[0])));
         });
+    if (auto dimension = atOnceOf(op))
+      setAtOnce(sum.getResult(0), *dimension);
     op.getResult(0).replaceAllUsesWith(sum.getResult(0));
     op.erase();
   }

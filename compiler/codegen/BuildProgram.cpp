@@ -292,7 +292,7 @@ private:
       call.places.push_back(place);
       call.passing.push_back(passesInChain(value));
       steady.push_back(isSteady(value));
-      ofRun.push_back(strips.run >= 0 && stripsOf(value.getDefiningOp<ir::KernelOp>()).run == strips.run);
+      ofRun.push_back(isMadeInStrips(value, strips.run));
       ofRunOnly.push_back(passesInStrips(value));
     };
     std::vector<unsigned> given(spec->inputs.size());

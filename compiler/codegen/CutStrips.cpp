@@ -54,7 +54,12 @@ public:
 
   std::optional<KernelSpec> run() {
     cut.strips = strips;
-    for (Output &output : cut.outputs) {
+    for (size_t o = 0; o < cut.outputs.size(); ++o) {
+      Output &output = cut.outputs[o];
+      if (!own[cut.inputs.size() + o]) {
+        isCut &= takeSum(output);
+        continue;
+      }
       const std::vector<Extent> &shape = output.buffer.shape;
       if (output.inPlace >= 0 || !hasRows(shape) ||
           shape[rowDim].size % strips != 0)
@@ -72,6 +77,8 @@ public:
       isCut &= cut.stages[output.stage].domain == output.buffer.shape;
     if (!isCut)
       return std::nullopt;
+    if (sum >= 0)
+      addToSum();
     return std::move(cut);
   }
 
@@ -89,6 +96,61 @@ private:
     taken.step = step;
     taken.height = std::max(taken.height, height);
     return true;
+  }
+
+  /// A sum stands alone.
+  bool takeSum(Output &output) {
+    sum = static_cast<int>(output.stage);
+    return cut.outputs.size() == 1 && cut.stages[sum].reduces() &&
+           cut.stages[sum].results.size() == 1 && output.inPlace < 0 &&
+           fixBuffer(output.buffer);
+  }
+
+  /// The reduction loop over rows: that of all loads from what is the strip's.
+  bool findRowLoop(const Stage &stage) {
+    std::optional<unsigned> loop;
+    bool isLoop = true;
+    forEachLoad(*stage.results[0].update, [&](const Expr &load) {
+      if (!isOfStrip(load.source))
+        return;
+      const Expr &row = *load.operands[rowDim];
+      isLoop &= row.op == Op::Index && (!loop || *loop == row.number);
+      loop = row.number;
+    });
+    if (!isLoop || !loop || *loop < stage.domain.size())
+      return false;
+    rowLoop = *loop;
+    return true;
+  }
+
+  /// The output is what it was and the strip's part; behind the first strip.
+  void addToSum() {
+    const Stage part = cut.stages[sum];
+    Output &output = cut.outputs[0];
+    output.inPlace = static_cast<int>(cut.inputs.size());
+    output.buffer.name = "out0";
+    cut.inputs.push_back(output.buffer);
+    cut.inputs.back().name = "in" + std::to_string(output.inPlace);
+    std::vector<ExprRef> point;
+    for (unsigned d = 0; d < part.domain.size(); ++d)
+      point.push_back(index(d));
+    const ScalarType type = part.results[0].type;
+    const ExprRef own =
+        load({TensorRef::Kind::Stage, unsigned(sum), 0}, type, point);
+    const ExprRef before = load(
+        {TensorRef::Kind::Input, unsigned(output.inPlace), 0}, type, point);
+    Stage total;
+    total.name = "s" + std::to_string(cut.stages.size());
+    total.domain = part.domain;
+    total.results.push_back(
+        {type,
+         node(Op::Select, type,
+              {node(Op::Eq, ScalarType::I1,
+                    {node(Op::Strip, ScalarType::I64, {}), integer(0)}),
+               own, node(Op::Add, type, {before, own})}),
+         nullptr});
+    output.stage = cut.stages.size();
+    cut.stages.push_back(std::move(total));
   }
 
   static bool fixBuffer(Buffer &buffer) {
@@ -111,8 +173,21 @@ private:
   /// Behind all that read it.
   void cutStage(unsigned s) {
     Stage &stage = cut.stages[s];
-    const bool withRows = hasRows(stage.domain);
-    if (withRows) {
+    const bool isSum = static_cast<int>(s) == sum;
+    const bool withRows = !isSum && hasRows(stage.domain);
+    rowLoop = rowDim;
+    step = 0;
+    if (isSum) {
+      Extent *rows = nullptr;
+      if (findRowLoop(stage))
+        rows = &stage.reduction[rowLoop - stage.domain.size()];
+      if (!rows || rows->isSamples || rows->size % strips != 0) {
+        isCut = false;
+        return;
+      }
+      rows->size /= strips;
+      step = rows->size;
+    } else if (withRows) {
       if (rows[s].step < 0) {
         isCut = false; // nobody reads it
         return;
@@ -121,7 +196,8 @@ private:
     }
     fixSamples(stage.domain);
     fixSamples(stage.reduction);
-    step = withRows ? rows[s].step : 0;
+    if (withRows)
+      step = rows[s].step;
     done.clear();
     dependent.clear();
     ranges = std::make_unique<RangeAnalysis>(fullBox(stage), strips);
@@ -137,7 +213,7 @@ private:
     auto found = dependent.find(&e);
     if (found != dependent.end())
       return found->second;
-    bool result = (e.op == Op::Index && e.number == rowDim && step != 0) ||
+    bool result = (e.op == Op::Index && e.number == rowLoop && step != 0) ||
                   (e.op == Op::Load && isOfStrip(e.source));
     for (const ExprRef &operand : e.operands)
       result |= depends(*operand);
@@ -233,8 +309,10 @@ private:
   const std::vector<bool> &own;
   KernelSpec cut;
   std::vector<Rows> rows; ///< per stage
+  int sum = -1;           ///< the stage that sums over rows
   bool isCut = true;
   // Of the stage at hand.
+  unsigned rowLoop = rowDim;
   int64_t step = 0;
   std::unordered_map<const Expr *, ExprRef> done;
   std::unordered_map<const Expr *, bool> dependent;

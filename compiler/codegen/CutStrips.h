@@ -14,11 +14,13 @@
 
 namespace fm::codegen {
 
-/// The kernel of one strip in `strips`, of one sample. Its outputs are what lies
-/// in that strip, and so are the inputs that are `own`, of which it must read
-/// nothing else; of other inputs it gets, and may read, the whole sample.
-/// Nothing if rows of a stage are not in step with the strips, or where an
-/// output takes the place of an input.
+/// The kernel of one strip in `strips`, of one sample. `own`, for inputs, then
+/// outputs: what lies in that strip, and of such an input it must read nothing
+/// else; of other inputs it gets, and may read, the whole sample. An output
+/// that is not the strip's own is the sample's: a sum over rows, to which each
+/// strip adds its part. Then the last input is that output, too, whose content
+/// the first strip does not use. Nothing if rows of a stage are not in step
+/// with the strips, or where an output takes the place of an input.
 std::optional<KernelSpec> cutIntoStrips(const KernelSpec &spec, int64_t strips,
                                         const std::vector<bool> &own);
 

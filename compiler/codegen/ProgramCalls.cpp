@@ -242,9 +242,27 @@ private:
       call.stripPitches.push_back(each.ofRunOnly[p] ? 0 : ofStrip);
     }
     auto cut = cutIntoStrips(each.spec, call.strips, each.ofRun);
-    if (cut)
-      each.spec = std::move(*cut);
-    return cut.has_value();
+    if (!cut)
+      return false;
+    each.spec = std::move(*cut);
+    if (each.spec.inputs.size() > inputs)
+      addInPlace(each, inputs);
+    return true;
+  }
+
+  /// Behind the inputs that there were comes the output, which is read as well.
+  static void addInPlace(PlannedCall &each, size_t inputs) {
+    auto repeat = [&]<typename List>(List &list) {
+      const typename List::value_type output = list[inputs];
+      list.insert(list.begin() + int64_t(inputs), output);
+    };
+    repeat(each.call.places);
+    repeat(each.call.samplePitches);
+    repeat(each.call.stripPitches);
+    repeat(each.call.passing);
+    repeat(each.ofRun);
+    repeat(each.ofRunOnly);
+    repeat(each.steady);
   }
 
   /// Bytes between samples of a buffer, 0 if it has none; nothing where a part of

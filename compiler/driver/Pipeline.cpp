@@ -92,8 +92,11 @@ static const Stage kStages[] = {
      [](OpPassManager &manager, const CompilerOptions &options) {
        onFunctions(manager, passes::createFmLowerToLinalg());
        // Two kernels for one op, for the sake of threads and caches.
-       if (!options.exact && options.fuse && options.backend != "reference")
-         onFunctions(manager, passes::createFmSampleSums());
+       if (!options.exact && options.fuse && options.backend != "reference") {
+         passes::FmSampleSumsOptions sums;
+         sums.stripBytes = options.chains && options.layout ? machineOf(options).stripBytes() : 0;
+         onFunctions(manager, passes::createFmSampleSums(sums));
+       }
        manager.addPass(createCSEPass());
        manager.addPass(createCanonicalizerPass());
      },

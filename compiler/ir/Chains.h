@@ -32,6 +32,16 @@ inline Strips stripsOf(ir::KernelOp kernel) {
   return strips ? Strips{strips[0], strips[1]} : Strips();
 }
 
+/// On a kernel of such a run: its result has no rows, and is the sum of what each
+/// strip of a sample gives. It is there behind the last strip.
+inline constexpr llvm::StringLiteral kSumsStrips = "fm.sums_strips";
+
+/// Whether a value is made in a run of strips, strip by strip.
+inline bool isMadeInStrips(mlir::Value value, int64_t run) {
+  auto kernel = value.getDefiningOp<ir::KernelOp>();
+  return run >= 0 && stripsOf(kernel).run == run && !kernel->hasAttr(kSumsStrips);
+}
+
 /// Whether a value is made in a run of strips, and read nowhere else: strips that
 /// follow each other may then take the same memory.
 inline bool passesInStrips(mlir::Value value) {

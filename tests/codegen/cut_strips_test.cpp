@@ -77,7 +77,8 @@ TEST(CutStrips, TogetherAreTheWhole) {
   }
   const std::vector<Tensor> expected = interpret(whole, samplesOfAll, inputs);
   for (int64_t strips : {2, 3, 4, 12}) {
-    auto cut = cutIntoStrips(whole, strips, {true, false, false});
+    auto cut =
+        cutIntoStrips(whole, strips, {true, false, false, true, true, true});
     ASSERT_TRUE(cut) << strips;
     ASSERT_EQ(verify(*cut), "");
     EXPECT_EQ(cut->outputs[0].buffer.shape[1].size, 12 / strips);
@@ -115,12 +116,15 @@ TEST(CutStrips, TogetherAreTheWhole) {
 
 TEST(CutStrips, NotWhereAnothersRowsAreRead) {
   // Rows of the image are read around the strip's own.
-  EXPECT_FALSE(cutIntoStrips(kernelOfRows(), 4, {true, true, false}));
+  EXPECT_FALSE(
+      cutIntoStrips(kernelOfRows(), 4, {true, true, false, true, true, true}));
 }
 
 TEST(CutStrips, NotIntoUnequalParts) {
-  EXPECT_FALSE(cutIntoStrips(kernelOfRows(), 5, {true, false, false}));
-  EXPECT_FALSE(cutIntoStrips(kernelOfRows(), 24, {true, false, false}));
+  EXPECT_FALSE(
+      cutIntoStrips(kernelOfRows(), 5, {true, false, false, true, true, true}));
+  EXPECT_FALSE(cutIntoStrips(kernelOfRows(), 24,
+                             {true, false, false, true, true, true}));
 }
 
 TEST(CutStrips, NotOutOfStep) {
@@ -132,7 +136,7 @@ TEST(CutStrips, NotOutOfStep) {
   auto sum = k.pointwise("sum", shape,
                          twice({n, integer(7) - row, c}) + x({n, row, c}));
   k.output("y", sum);
-  EXPECT_FALSE(cutIntoStrips(k.spec, 4, {false}));
+  EXPECT_FALSE(cutIntoStrips(k.spec, 4, {false, true}));
 }
 
 TEST(CutStrips, RowsAroundAStripAreComputedTwice) {
@@ -144,13 +148,77 @@ TEST(CutStrips, RowsAroundAStripAreComputedTwice) {
   auto sum = k.pointwise("sum", {batch(2), fixed(8), fixed(16)},
                          twice({n, row, c}) + twice({n, row + integer(1), c}));
   k.output("y", sum);
-  auto cut = cutIntoStrips(k.spec, 4, {false});
+  auto cut = cutIntoStrips(k.spec, 4, {false, true});
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->stages[0].domain[1].size, 3);
   EXPECT_EQ(cut->stages[1].domain[1].size, 2);
   // Unless they are stored, too: then they are others' in part.
   k.output("z", twice);
-  EXPECT_FALSE(cutIntoStrips(k.spec, 4, {false}));
+  EXPECT_FALSE(cutIntoStrips(k.spec, 4, {false, true, true}));
+}
+
+/// Products of 6 rows of 4 places, 5 by 16 of them, summed over all rows.
+KernelSpec sumOverRows(bool mirrored = false) {
+  KernelBuilder k("sum_over_rows");
+  auto x = k.input("x", {batch(2), fixed(6), fixed(4), fixed(5)});
+  auto y = k.input("y", {batch(2), fixed(6), fixed(4), fixed(16)});
+  X n = index(0), i = index(1), j = index(2), row = index(3), place = index(4);
+  const X xRow = mirrored ? integer(5) - row : row;
+  auto sum = k.reduce("sum", {batch(2), fixed(5), fixed(16)},
+                      {fixed(6), fixed(4)}, number(f32, 0),
+                      acc() + x({n, xRow, place, i}) * y({n, row, place, j}));
+  k.output("z", sum);
+  return k.spec;
+}
+
+// Small integers: sums are exact in any order. What lies in the result's memory
+// before the first strip is not used.
+TEST(CutStrips, ASumAddsUpStripByStrip) {
+  const KernelSpec whole = sumOverRows();
+  ASSERT_EQ(verify(whole), "");
+  std::vector<float> x(2 * 6 * 4 * 5 + 64), y(2 * 6 * 4 * 16 + 64);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(i % 7) - 3;
+  for (size_t i = 0; i < y.size(); ++i)
+    y[i] = static_cast<float>(i % 5) - 2;
+  std::vector<float> expected(2 * 5 * 16);
+  for (int n = 0; n < 2; ++n)
+    for (int place = 0; place < 6 * 4; ++place)
+      for (int i = 0; i < 5; ++i)
+        for (int j = 0; j < 16; ++j)
+          expected[(n * 5 + i) * 16 + j] +=
+              x[(n * 24 + place) * 5 + i] * y[(n * 24 + place) * 16 + j];
+  // Of x, all rows are given, or those of the strip.
+  for (bool ownX : {false, true})
+    for (int64_t strips : {2, 3, 6}) {
+      auto cut = cutIntoStrips(whole, strips, {ownX, true, false});
+      ASSERT_TRUE(cut) << strips;
+      ASSERT_EQ(verify(*cut), "");
+      ASSERT_EQ(cut->inputs.size(), 3u);
+      EXPECT_EQ(cut->outputs[0].inPlace, 2);
+      RunnableKernel kernel(*cut, testTarget(/*asserts=*/true));
+      ASSERT_EQ(kernel.error, "");
+      std::vector<float> z(expected.size() + 64, NAN);
+      for (int64_t n = 0; n < 2; ++n)
+        for (int64_t strip = 0; strip < strips; ++strip) {
+          const int64_t places = n * 24 + strip * 24 / strips;
+          float *sum = z.data() + n * 5 * 16;
+          void *pointers[] = {x.data() + (ownX ? places : n * 24) * 5,
+                              y.data() + places * 16, sum, sum};
+          ASSERT_EQ(kernel(strip, pointers), 0);
+        }
+      for (size_t i = 0; i < expected.size(); ++i)
+        ASSERT_EQ(z[i], expected[i]) << strips << " strips, element " << i;
+    }
+}
+
+TEST(CutStrips, NotASumOverOtherRows) {
+  // Those of x go the other way.
+  EXPECT_TRUE(cutIntoStrips(sumOverRows(true), 3, {false, true, false}));
+  EXPECT_FALSE(cutIntoStrips(sumOverRows(true), 3, {true, true, false}));
+  EXPECT_FALSE(cutIntoStrips(sumOverRows(), 4, {true, true, false}));
+  // No rows are the strip's.
+  EXPECT_FALSE(cutIntoStrips(sumOverRows(), 3, {false, false, false}));
 }
 
 } // namespace

@@ -29,8 +29,8 @@ const char *const kSqueezed = R"(model squeezed(batch = 41) {
 }
 )";
 
-/// Samples that fill a cache: convolutions by Winograd go strip by strip, where the
-/// machine model wants that.
+/// Samples that fill a cache: convolutions by Winograd go strip by strip, where
+/// the machine model wants that.
 const char *const kLarge = R"(model large(batch = 5) {
   input image : f32[batch, 56, 56, 16] with gradient
   target label : i32[batch]
@@ -108,6 +108,16 @@ size_t stripsOf(const Network &network, const std::string &name) {
   return count;
 }
 
+/// Of those, the ones that add up a sum.
+size_t sumsOf(const Network &network, const std::string &name) {
+  size_t count = 0;
+  for (const auto &entry : network.program().entries)
+    for (const auto &call : entry.calls)
+      if (entry.name == name && call.strips > 1)
+        count += network.program().kernels[call.kernel].outputs[0].inPlace >= 0;
+  return count;
+}
+
 // Both convolutions' tiles, products and sums.
 TEST(Chains, OfLargeSamplesHaveStrips) {
   fm::codegen::TargetSpec target;
@@ -116,6 +126,8 @@ TEST(Chains, OfLargeSamplesHaveStrips) {
   const Network network(shared(kLarge));
   for (const char *entry : {"forward", "train_step"})
     EXPECT_EQ(stripsOf(network, entry) >= 6, wanted) << entry;
+  // Two weight gradients.
+  EXPECT_EQ(sumsOf(network, "train_step"), wanted ? 2u : 0u);
 }
 
 TEST(Chains, OfStripsAreThoseOfTheNaiveKernels) {

@@ -117,3 +117,142 @@ func.func @kept(%n: index, %x: tensor<?x8x256xf32>) -> (tensor<?x8x256xf32>, ten
   }
   return %0, %1 : tensor<?x8x256xf32>, tensor<?x8x256xf32>
 }
+
+// -----
+
+#id = affine_map<(n, r, k, c) -> (n, r, k, c)>
+#row = affine_map<(n, r, k, c) -> (n, r, c)>
+#x = affine_map<(n, c, d, r, k) -> (n, r, k, c)>
+#dy = affine_map<(n, c, d, r, k) -> (n, r, k, d)>
+#dw = affine_map<(n, c, d, r, k) -> (n, c, d)>
+#sample = affine_map<(n, c, d) -> (n, c, d)>
+
+// The sum over the rows of what two transforms make adds up strip by strip, and what
+// another chain has made for it is made again: there it passes along strips only.
+// Sums are there behind the last strip: what reads them is no part of the run. A strip
+// is no smaller than the sum, so that there are two and not three.
+// CHECK-LABEL: @sums
+// CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
+// CHECK:         %[[Y:.*]] = fm.kernel n(%arg0) reads(%[[X]]) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
+// CHECK:         fm.kernel n(%arg0) reads(%[[Y]]) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
+// CHECK:         %[[DY:.*]] = fm.kernel n(%arg0) reads(%arg2) {fm.chain = 1 : i64, fm.strips = array<i64: 1, 2>}
+// CHECK:         %[[AGAIN:.*]] = fm.kernel n(%arg0) reads(%arg1) {fm.chain = 1 : i64, fm.strips = array<i64: 1, 2>}
+// CHECK:         %[[SUM:.*]] = fm.kernel n(%arg0) reads(%[[AGAIN]], %[[DY]]) {fm.chain = 1 : i64, fm.strips = array<i64: 1, 2>, fm.sums_strips}
+// CHECK:         fm.kernel n(%arg0) reads(%[[SUM]]) {fm.chain = 1 : i64} :
+func.func @sums(%n: index, %x: tensor<?x6x80xf32>, %g: tensor<?x6x20xf32>)
+    -> (tensor<?x6x20xf32>, tensor<?x80x20xf32>) {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x6x80xf32>) -> tensor<?x6x4x80xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x80xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x4x80xf32>
+    %r = linalg.generic {indexing_maps = [#row, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x80xf32>) outs(%e : tensor<?x6x4x80xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.mulf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x6x4x80xf32>
+    fm.yield %r : tensor<?x6x4x80xf32>
+  }
+  %y = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x6x4x80xf32>) -> tensor<?x6x4x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x4x80xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x4x20xf32>
+    %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x4x80xf32>) outs(%e : tensor<?x6x4x20xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      linalg.yield %in : f32
+    } -> tensor<?x6x4x20xf32>
+    fm.yield %r : tensor<?x6x4x20xf32>
+  }
+  %1 = fm.kernel n(%n) reads(%y) {fm.chain = 0 : i64} : (tensor<?x6x4x20xf32>) -> tensor<?x6x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x4x20xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x20xf32>
+    %r = linalg.generic {indexing_maps = [affine_map<(n, r, c) -> (n, r, 2, c)>, affine_map<(n, r, c) -> (n, r, c)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x4x20xf32>) outs(%e : tensor<?x6x20xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      linalg.yield %in : f32
+    } -> tensor<?x6x20xf32>
+    fm.yield %r : tensor<?x6x20xf32>
+  }
+  %2 = fm.kernel n(%n) reads(%g) {fm.chain = 1 : i64} : (tensor<?x6x20xf32>) -> tensor<?x6x4x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x20xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x4x20xf32>
+    %r = linalg.generic {indexing_maps = [#row, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x20xf32>) outs(%e : tensor<?x6x4x20xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x6x4x20xf32>
+    fm.yield %r : tensor<?x6x4x20xf32>
+  }
+  %3 = fm.kernel n(%n) reads(%0, %2) {fm.chain = 1 : i64} : (tensor<?x6x4x80xf32>, tensor<?x6x4x20xf32>) -> tensor<?x80x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x4x80xf32>, %b: tensor<?x6x4x20xf32>):
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty(%m) : tensor<?x80x20xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x80x20xf32>) -> tensor<?x80x20xf32>
+    %r = linalg.generic {indexing_maps = [#x, #dy, #dw], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]} ins(%a, %b : tensor<?x6x4x80xf32>, tensor<?x6x4x20xf32>) outs(%f : tensor<?x80x20xf32>) {
+    ^bb0(%p: f32, %q: f32, %out: f32):
+      %v = arith.mulf %p, %q : f32
+      %s = arith.addf %out, %v : f32
+      linalg.yield %s : f32
+    } -> tensor<?x80x20xf32>
+    fm.yield %r : tensor<?x80x20xf32>
+  }
+  %4 = fm.kernel n(%n) reads(%3) {fm.chain = 1 : i64} : (tensor<?x80x20xf32>) -> tensor<?x80x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x80x20xf32>):
+    %e = tensor.empty(%m) : tensor<?x80x20xf32>
+    %r = linalg.generic {indexing_maps = [#sample, #sample], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x80x20xf32>) outs(%e : tensor<?x80x20xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x80x20xf32>
+    fm.yield %r : tensor<?x80x20xf32>
+  }
+  return %1, %4 : tensor<?x6x20xf32>, tensor<?x80x20xf32>
+}
+
+// -----
+
+#id = affine_map<(n, r, k, c) -> (n, r, k, c)>
+#row = affine_map<(n, r, k, c) -> (n, r, c)>
+#x = affine_map<(n, c, d, r, k) -> (n, r, k, c)>
+#dy = affine_map<(n, c, d, r, k) -> (n, r, k, d)>
+#dw = affine_map<(n, c, d, r, k) -> (n, c, d)>
+
+// What is needed in memory anyway is not made again.
+// CHECK-LABEL: @stored
+// CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1)
+// CHECK:         %[[DY:.*]] = fm.kernel n(%arg0) reads(%arg2) {fm.chain = 1 : i64, fm.strips = array<i64: 0, 2>}
+// CHECK-NEXT:    ^bb0
+// CHECK:         fm.kernel n(%arg0) reads(%[[X]], %[[DY]]) {fm.chain = 1 : i64, fm.strips = array<i64: 0, 2>, fm.sums_strips}
+func.func @stored(%n: index, %x: tensor<?x6x80xf32>, %g: tensor<?x6x20xf32>)
+    -> (tensor<?x6x4x80xf32>, tensor<?x80x20xf32>) {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x6x80xf32>) -> tensor<?x6x4x80xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x80xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x4x80xf32>
+    %r = linalg.generic {indexing_maps = [#row, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x80xf32>) outs(%e : tensor<?x6x4x80xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.mulf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x6x4x80xf32>
+    fm.yield %r : tensor<?x6x4x80xf32>
+  }
+  %2 = fm.kernel n(%n) reads(%g) {fm.chain = 1 : i64} : (tensor<?x6x20xf32>) -> tensor<?x6x4x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x20xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x4x20xf32>
+    %r = linalg.generic {indexing_maps = [#row, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x20xf32>) outs(%e : tensor<?x6x4x20xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x6x4x20xf32>
+    fm.yield %r : tensor<?x6x4x20xf32>
+  }
+  %3 = fm.kernel n(%n) reads(%0, %2) {fm.chain = 1 : i64} : (tensor<?x6x4x80xf32>, tensor<?x6x4x20xf32>) -> tensor<?x80x20xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x4x80xf32>, %b: tensor<?x6x4x20xf32>):
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty(%m) : tensor<?x80x20xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x80x20xf32>) -> tensor<?x80x20xf32>
+    %r = linalg.generic {indexing_maps = [#x, #dy, #dw], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]} ins(%a, %b : tensor<?x6x4x80xf32>, tensor<?x6x4x20xf32>) outs(%f : tensor<?x80x20xf32>) {
+    ^bb0(%p: f32, %q: f32, %out: f32):
+      %v = arith.mulf %p, %q : f32
+      %s = arith.addf %out, %v : f32
+      linalg.yield %s : f32
+    } -> tensor<?x80x20xf32>
+    fm.yield %r : tensor<?x80x20xf32>
+  }
+  return %0, %3 : tensor<?x6x4x80xf32>, tensor<?x80x20xf32>
+}

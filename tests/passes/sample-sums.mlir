@@ -1,4 +1,5 @@
 // RUN: fmc-opt %s --pass-pipeline="builtin.module(func.func(fm-lower-to-linalg,fm-sample-sums),canonicalize)" | FileCheck %s
+// RUN: fmc-opt %s --pass-pipeline="builtin.module(func.func(fm-lower-to-linalg,fm-sample-sums{strip-bytes=131072}),canonicalize)" | FileCheck %s --check-prefix=STRIPS
 
 fm.model @small batch 8 {
 }
@@ -39,4 +40,20 @@ func.func @stay(%n: index, %x: tensor<?x128x256xf32>, %dy: tensor<?x128x256xf32>
   %1 = fm.einsum "nk,no->ko" %a, %b : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<8x8xf32>
   %2 = fm.einsum "npk,npk->np" %x, %dy : (tensor<?x128x256xf32>, tensor<?x128x256xf32>) -> tensor<?x128xf32>
   return %0, %1, %2 : tensor<256x256xf32>, tensor<8x8xf32>, tensor<?x128xf32>
+}
+
+// A fifth of what is read, and a quarter of a MiB a sample: in strips only, and then
+// only what is summed along a sample's outermost dimension, in both.
+// CHECK-LABEL: func.func @large
+// CHECK-COUNT-2: linalg.generic
+// CHECK-NOT:     linalg.generic
+// STRIPS-LABEL: func.func @large
+// STRIPS:         tensor<?x2x64x96xf32>
+// STRIPS-COUNT-3: linalg.generic
+// STRIPS-NOT:     linalg.generic
+func.func @large(%n: index, %x: tensor<?x14x2x16x64xf32>, %dy: tensor<?x14x2x16x96xf32>, %other: tensor<?x16x2x14x64xf32>)
+    -> (tensor<2x64x96xf32>, tensor<2x64x96xf32>) {
+  %0 = fm.einsum "nrptk,nrpto->pko" %x, %dy : (tensor<?x14x2x16x64xf32>, tensor<?x14x2x16x96xf32>) -> tensor<2x64x96xf32>
+  %1 = fm.einsum "ntprk,nrpto->pko" %other, %dy : (tensor<?x16x2x14x64xf32>, tensor<?x14x2x16x96xf32>) -> tensor<2x64x96xf32>
+  return %0, %1 : tensor<2x64x96xf32>, tensor<2x64x96xf32>
 }
