@@ -14,6 +14,7 @@
 #include "passes/Contractions.h"
 #include "passes/Passes.h"
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -135,23 +136,34 @@ bool followsParameters(ir::BindingAttr binding) {
   return binding && (isPersistent(binding.getKind()) || binding.getKind() == ir::BindingKind::Gradient);
 }
 
-/// Whether a contraction reads the matrix row after row, a vector of columns at a
-/// time: a dense layer's weights.
-bool isReadByRows(ir::KernelOp kernel, unsigned input) {
+/// How contractions of a kernel read a matrix: a dense layer's weights.
+struct MatrixUse {
+  bool byRows = false;    ///< row after row, a vector of columns at a time
+  bool byColumns = false; ///< for an input's gradient, the other way round
+  bool ofMany = false;    ///< for several rows of each sample
+};
+
+MatrixUse useOf(ir::KernelOp kernel, unsigned input) {
+  MatrixUse result;
   BlockArgument argument = kernel.getBody().front().getArgument(input + 1);
-  return llvm::any_of(argument.getUses(), [](OpOperand &use) {
+  for (OpOperand &use : argument.getUses()) {
     auto generic = dyn_cast<linalg::GenericOp>(use.getOwner());
     if (!generic || !isContraction(generic))
-      return false;
+      continue;
     auto map = generic.getMatchingIndexingMap(&use);
     if (map.getNumResults() != 2 || !isa<AffineDimExpr>(map.getResult(0)) || !isa<AffineDimExpr>(map.getResult(1)))
-      return false;
-    const unsigned column = cast<AffineDimExpr>(map.getResult(1)).getPosition();
+      continue;
     auto iterators = generic.getIteratorTypesArray();
     auto written = generic.getIndexingMapsArray().back();
-    return iterators[cast<AffineDimExpr>(map.getResult(0)).getPosition()] == utils::IteratorType::reduction &&
-           written.getResults().back() == getAffineDimExpr(column, generic.getContext());
-  });
+    auto reads = [&](unsigned summed, unsigned kept) {
+      const unsigned loop = cast<AffineDimExpr>(map.getResult(summed)).getPosition();
+      return iterators[loop] == utils::IteratorType::reduction && written.getResults().back() == map.getResult(kept);
+    };
+    result.byRows |= reads(0, 1);
+    result.byColumns |= reads(1, 0);
+    result.ofMany |= written.getNumResults() > 2;
+  }
+  return result;
 }
 
 struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
@@ -182,17 +194,38 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
 
   /// Panels for weights that contractions read by rows, and for what an update
   /// overwrites together with them, since one nest writes it all.
+  ///
+  /// Panels of rows for those of many rows and few columns, which an input's gradient
+  /// reads as well: the forward pass reads a copy then, not that gradient. But the
+  /// weights' gradient, which goes through vectors of one operand and wants the other
+  /// one transposed, has columns of the larger operand, the layer's input, in vectors.
   void choosePanels(ModuleOp module) {
     if (panelWidth <= 0)
       return;
+    llvm::StringMap<MatrixUse> uses;
     for (auto function : module.getOps<func::FuncOp>())
       for (BlockArgument argument : function.getArguments())
-        if (auto binding = argumentBinding(function, argument.getArgNumber());
-            followsParameters(binding) && mayHavePanels(binding, argument.getType()))
+        if (auto binding = argumentBinding(function, argument.getArgNumber()); followsParameters(binding))
           for (OpOperand &use : argument.getUses())
-            if (auto kernel = dyn_cast<ir::KernelOp>(use.getOwner());
-                kernel && isReadByRows(kernel, use.getOperandNumber() - firstInput(kernel)))
-              inPanels.insert(binding.getName());
+            if (auto kernel = dyn_cast<ir::KernelOp>(use.getOwner())) {
+              const MatrixUse here = useOf(kernel, use.getOperandNumber() - firstInput(kernel));
+              MatrixUse &all = uses[binding.getName()];
+              all.byRows |= here.byRows;
+              all.byColumns |= here.byColumns;
+              all.ofMany |= here.ofMany;
+            }
+    for (auto function : module.getOps<func::FuncOp>())
+      for (BlockArgument argument : function.getArguments())
+        if (auto binding = argumentBinding(function, argument.getArgNumber()); followsParameters(binding)) {
+          const MatrixUse use = uses.lookup(binding.getName());
+          if (!use.byRows)
+            continue;
+          const bool tall = use.byColumns && use.ofMany && isTall(argument.getType());
+          if (tall && mayHavePanels(binding, argument.getType(), -panelWidth))
+            panels[binding.getName()] = -panelWidth;
+          else if (mayHavePanels(binding, argument.getType(), panelWidth))
+            panels[binding.getName()] = panelWidth;
+        }
     for (bool changed = true; changed;) {
       changed = false;
       for (auto function : module.getOps<func::FuncOp>())
@@ -203,11 +236,19 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
 
   static unsigned firstInput(ir::KernelOp kernel) { return kernel.getInputs().getBeginOperandIndex(); }
 
-  bool mayHavePanels(ir::BindingAttr binding, Type type) const {
+  static bool isTall(Type type) {
     auto tensor = cast<RankedTensorType>(type);
-    return tensor.getRank() == 2 && tensor.hasStaticShape() && !dense.contains(binding.getName()) &&
-           tensor.getElementTypeBitWidth() >= 32 && tensor.getDimSize(1) % panelWidth == 0 &&
-           tensor.getDimSize(0) >= kLeastPanelRows && tensor.getDimSize(1) >= 4 * panelWidth;
+    return tensor.getRank() == 2 && tensor.getDimSize(0) >= 2 * tensor.getDimSize(1);
+  }
+
+  /// `width`: negative for panels of rows.
+  bool mayHavePanels(ir::BindingAttr binding, Type type, int64_t width) const {
+    auto tensor = cast<RankedTensorType>(type);
+    if (tensor.getRank() != 2 || !tensor.hasStaticShape() || dense.contains(binding.getName()) ||
+        tensor.getElementTypeBitWidth() < 32)
+      return false;
+    const int64_t across = tensor.getDimSize(width > 0 ? 1 : 0), along = tensor.getDimSize(width > 0 ? 0 : 1);
+    return across % width == 0 && along >= kLeastPanelRows && across >= 4 * std::abs(width);
   }
 
   /// Returns whether a tensor came to have panels.
@@ -216,22 +257,23 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
     if (!inplace)
       return false;
     SmallVector<std::pair<ir::BindingAttr, Type>> overwritten;
-    bool any = false;
+    int64_t width = 0;
     for (int64_t input : *inplace)
       if (auto argument = input < 0 ? BlockArgument() : dyn_cast<BlockArgument>(kernel.getInputs()[input]))
         if (auto binding = argumentBinding(function, argument.getArgNumber()); followsParameters(binding)) {
           overwritten.push_back({binding, argument.getType()});
-          any |= inPanels.contains(binding.getName());
+          if (int64_t known = panels.lookup(binding.getName()))
+            width = known;
         }
     bool changed = false;
     for (auto [binding, type] : overwritten)
-      if (any && mayHavePanels(binding, type))
-        changed |= inPanels.insert(binding.getName()).second;
+      if (width && mayHavePanels(binding, type, width))
+        changed |= panels.try_emplace(binding.getName(), width).second;
     return changed;
   }
 
   int64_t panelFor(ir::BindingAttr binding) const {
-    return followsParameters(binding) && inPanels.contains(binding.getName()) ? panelWidth : 0;
+    return followsParameters(binding) ? panels.lookup(binding.getName()) : 0;
   }
 
   static Operation *returnOf(func::FuncOp function) { return function.getBody().front().getTerminator(); }
@@ -274,7 +316,7 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
         planes.push_back(wantedPlanes(result, rows.back()));
         numPadded += rows.back().pitch || planes.back().pitch;
       }
-      if (llvm::any_of(panels, [](int64_t width) { return width > 0; }))
+      if (llvm::any_of(panels, [](int64_t width) { return width != 0; }))
         kernel->setAttr(kPanels, builder.getDenseI64ArrayAttr(panels));
       note(kernel, rows, kPitches, kRowLengths);
       note(kernel, planes, kPlanePitches, kPlaneLengths);
@@ -295,7 +337,8 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
     kernel->setAttr(lengthsName, builder.getDenseI64ArrayAttr(lengths));
   }
 
-  llvm::StringSet<> dense, inPanels;
+  llvm::StringSet<> dense;
+  llvm::StringMap<int64_t> panels; ///< width by name, negative for panels of rows
 };
 
 } // namespace

@@ -167,7 +167,8 @@ def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
     without the attribute a tensor is dense. A persistent tensor has one layout in
     all entries; tensors of the application, and what views look at, are dense.
     With panels, weights that contractions read by rows have `fm.panel`, and kernels
-    that write them `fm.panels`: columns lie in panels, one behind the other.
+    that write them `fm.panels`: columns lie in panels, one behind the other, or rows
+    (negative) of a tall matrix that is read by columns, too.
     A kernel with `fm.holds_inputs` puts a border around its input, or its inputs
     side by side: they lie in its result, and the kernel writes the border alone.
   }];

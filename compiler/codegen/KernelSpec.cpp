@@ -53,6 +53,13 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
 
 std::vector<PhysicalDim> inPanels(const std::vector<Extent> &shape,
                                   int64_t width, int64_t elementBytes) {
+  if (width < 0) {
+    std::vector<PhysicalDim> dims =
+        inPanels({shape[1], shape[0]}, -width, elementBytes);
+    for (PhysicalDim &dim : dims)
+      dim.logical = 1 - dim.logical;
+    return dims;
+  }
   const Extent rows = shape[0], columns = shape[1];
   const int64_t apart = rowPitch(width * rows.size, elementBytes);
   return {{1, width, 0, {columns.size / width, false}, apart},

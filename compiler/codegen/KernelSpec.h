@@ -151,6 +151,7 @@ std::vector<PhysicalDim> rowMajor(const std::vector<Extent> &shape,
 /// A matrix of `shape` in panels of `width` columns, one behind the other: what a
 /// tile of columns reads, row after row, lies without gaps. `width` divides the
 /// columns. Panels of whole KiB lie one cache line further apart (RowPitch.h).
+/// With a negative width: the transposed matrix, in panels of so many rows.
 std::vector<PhysicalDim> inPanels(const std::vector<Extent> &shape,
                                   int64_t width, int64_t elementBytes);
 

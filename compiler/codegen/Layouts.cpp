@@ -46,15 +46,6 @@ std::vector<PhysicalDim> withInnermost(std::vector<PhysicalDim> dims, size_t d,
   return dims;
 }
 
-/// The transposed matrix in panels.
-std::vector<PhysicalDim> transposedPanels(const Buffer &matrix, int64_t width) {
-  std::vector<PhysicalDim> dims =
-      inPanels({matrix.shape[1], matrix.shape[0]}, width, sizeOf(matrix.type));
-  for (PhysicalDim &dim : dims)
-    dim.logical = 1 - dim.logical;
-  return dims;
-}
-
 /// Estimated cycles, and those that a perfect tile would take.
 struct Estimate {
   double cycles = 0, ideal = 0;
@@ -121,12 +112,15 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
     std::optional<LayoutWish> wish;
     for (size_t i = 0; i < candidate.size(); ++i) {
       Buffer buffer = spec.inputs[i];
-      // The transposed matrix lies in panels as well, where its columns fill
-      // them.
-      int64_t panel = 0;
+      // The transposed matrix lies in panels as well, where its columns, or
+      // rows, fill them.
+      std::vector<PhysicalDim> panels;
       if (liesInPanels(buffer)) {
-        const int64_t width = buffer.dims.back().extent.size;
-        panel = buffer.shape[0].size % width == 0 ? width : 0;
+        const PhysicalDim &inside = buffer.dims.back();
+        const int64_t width = inside.extent.size;
+        if (buffer.shape[1 - inside.logical].size % width == 0)
+          panels = inPanels(buffer.shape, inside.logical == 1 ? -width : width,
+                            sizeOf(buffer.type));
         buffer.dims = rowMajor(buffer.shape);
       }
       if (!candidate[i] || buffer.dims.size() < 2 || !isPlain(buffer) ||
@@ -139,8 +133,9 @@ std::vector<LayoutWish> wishedLayouts(const KernelSpec &spec,
             buffer.dims[d].extent.size < 4)
           continue;
         const std::vector<PhysicalDim> dims =
-            panel > 0 ? transposedPanels(buffer, panel)
-                      : withInnermost(buffer.dims, d, sizeOf(buffer.type));
+            !panels.empty()
+                ? panels
+                : withInnermost(buffer.dims, d, sizeOf(buffer.type));
         const double cycles = estimate(with(current, i, dims), machine).cycles +
                               copyCycles(spec, buffer, machine);
         if (cycles < bestCycles) {

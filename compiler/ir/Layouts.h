@@ -31,7 +31,8 @@ inline constexpr llvm::StringLiteral kRowLengths = "fm.row_lengths";
 inline constexpr llvm::StringLiteral kPlanePitches = "fm.plane_pitches";
 inline constexpr llvm::StringLiteral kPlaneLengths = "fm.plane_lengths";
 
-/// On arguments: a matrix lies in panels of so many columns, one behind the other.
+/// On arguments: a matrix lies in panels of so many columns, one behind the other;
+/// negative: the transposed matrix does, in panels of so many rows.
 inline constexpr llvm::StringLiteral kPanel = "fm.panel";
 /// On kernels: the same for each result, 0 where it does not.
 inline constexpr llvm::StringLiteral kPanels = "fm.panels";
@@ -87,7 +88,8 @@ inline llvm::SmallVector<Rows, 2> rowsOf(mlir::Value value) {
   return result;
 }
 
-/// The columns of a panel, for a matrix that lies in panels; else 0.
+/// The columns of a panel, for a matrix that lies in panels; negative: the rows, of
+/// the transposed one; else 0.
 inline int64_t panelOf(mlir::Value value) {
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());

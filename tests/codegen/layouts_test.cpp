@@ -138,9 +138,21 @@ TEST(Layouts, NotACopyOfPanels) {
   EXPECT_EQ(check(rows), "");
 }
 
+// A negative width stands for rows: (r, c) lies in panel r / 16, at c and r
+// % 16.
+TEST(Layouts, PanelsOfRows) {
+  Buffer buffer;
+  buffer.shape = {fixed(48), fixed(20)};
+  buffer.dims = inPanels(buffer.shape, -16, 4);
+  EXPECT_TRUE(liesInPanels(buffer));
+  EXPECT_EQ(offsetOf(buffer, {15, 0}), 15);
+  EXPECT_EQ(offsetOf(buffer, {0, 1}), 16);
+  EXPECT_EQ(offsetOf(buffer, {47, 19}), 2 * 320 + 19 * 16 + 15);
+}
+
 /// y = x w of 70 rows of 64 numbers, and w after a step of descent by dy, for
 /// weights in panels.
-TEST(Layouts, WeightsInPanels) {
+void checkWeights(Lie lie) {
   KernelBuilder forward("dense");
   auto x = forward.input("x", {batch(70), fixed(64)}),
        w = forward.input("w", {fixed(64), fixed(96)});
@@ -148,7 +160,7 @@ TEST(Layouts, WeightsInPanels) {
                                      number(f32, 0),
                                      acc() + x({index(0), index(2)}) *
                                                  w({index(2), index(1)})));
-  forward.spec.inputs[1].dims = dimsOf({fixed(64), fixed(96)}, Lie::Panels);
+  forward.spec.inputs[1].dims = dimsOf({fixed(64), fixed(96)}, lie);
   EXPECT_EQ(check(forward.spec), "");
 
   KernelBuilder step("step");
@@ -164,9 +176,12 @@ TEST(Layouts, WeightsInPanels) {
                                  gradient({index(0), index(1)}) * 0.01),
               false, 2);
   step.spec.inputs[2].dims = step.spec.outputs[0].buffer.dims =
-      dimsOf({fixed(64), fixed(96)}, Lie::Panels);
+      dimsOf({fixed(64), fixed(96)}, lie);
   EXPECT_EQ(check(step.spec), "");
 }
+
+TEST(Layouts, WeightsInPanels) { checkWeights(Lie::Panels); }
+TEST(Layouts, WeightsInPanelsOfRows) { checkWeights(Lie::TransposedPanels); }
 
 TEST(Layouts, NotACopyOfBlocks) {
   EXPECT_FALSE(asCopy(copyOf({fixed(4), fixed(8)}, {0, 1})).has_value());
@@ -306,6 +321,30 @@ TEST(Layouts, DenseInputGradientWantsTransposedPanels) {
   ASSERT_EQ(wishes.size(), 1u);
   EXPECT_EQ(wishes[0].input, 1u);
   EXPECT_EQ(wishes[0].dims, dimsOf(shape, Lie::TransposedPanels));
+}
+
+// And the other way round: its input gradient has what it wants, its forward
+// pass reads a copy.
+TEST(Layouts, DenseWantsPanelsOfColumns) {
+  for (bool gradient : {false, true}) {
+    KernelBuilder k("dense");
+    const std::vector<Extent> shape{fixed(256), fixed(128)};
+    const Extent columns = shape[gradient ? 0 : 1],
+                 summed = shape[gradient ? 1 : 0];
+    auto x = k.input("x", {batch(64), summed});
+    auto w = k.input("w", shape);
+    const X weight =
+        gradient ? w({index(1), index(2)}) : w({index(2), index(1)});
+    k.output("y", k.reduce("y", {batch(64), columns}, {summed}, number(f32, 0),
+                           acc() + x({index(0), index(2)}) * weight));
+    k.spec.inputs[1].dims = dimsOf(shape, Lie::TransposedPanels);
+    const auto wishes = wishedLayouts(k.spec, testTarget(false).machine);
+    ASSERT_EQ(wishes.size(), gradient ? 0u : 1u);
+    if (!gradient) {
+      EXPECT_EQ(wishes[0].input, 1u);
+      EXPECT_EQ(wishes[0].dims, dimsOf(shape, Lie::Panels));
+    }
+  }
 }
 
 TEST(Layouts, ConvInputGradientWantsChannelsSwapped) {

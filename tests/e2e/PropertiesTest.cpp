@@ -219,19 +219,38 @@ const char *const kWide = R"(model wide(batch = 6) {
 }
 )";
 
-/// The layout that "second.kernel", 512 x 1024, has in code for a CPU.
-enum class Weights { InRows, InPanels };
+/// "second.kernel" has many rows and few columns.
+const char *const kTall = R"(model tall(batch = 6) {
+  input image : f32[batch, 3, 20]
+  target label : i32[batch]
+  x = dense(image, 512, name = "first") |> gelu
+  x = dense(x, 128, name = "second") |> relu
+  logits = flatten(x) |> dense(4, name = "head")
+  output probs = softmax(logits)
+  loss cross_entropy(logits, label)
+  train adam(lr = 0.01)
+}
+)";
+
+/// The outermost dimension in memory that "second.kernel" has in code for a
+/// CPU: rows, or panels of columns or of rows.
+struct Outermost {
+  unsigned logical;
+  int64_t divisor, count, stride;
+};
 
 /// What is computed with it is what the reference computes, and nothing is
 /// written between its rows.
-void expectSeenByNobody(const std::string &cpu, Weights weights) {
-  Network dense(shared(kWide, {"reference"}), 3),
-      padded(shared(kWide, {.cpu = cpu}), 3);
+void expectSeenByNobody(const char *model, const std::string &cpu,
+                        const Outermost &expected) {
+  Network dense(shared(model, {"reference"}), 3),
+      padded(shared(model, {.cpu = cpu}), 3);
   for (const auto &tensor : padded.program().tensors)
     if (tensor.name == "second.kernel") {
-      const bool inRows = weights == Weights::InRows;
-      EXPECT_EQ(tensor.dims[0].stride, inRows ? 1024 + 16 : 512 * 16 + 16);
-      EXPECT_EQ(tensor.bytes, inRows ? 512 * 1040 * 4 : 64 * 8208 * 4);
+      EXPECT_EQ(tensor.dims[0].logical, expected.logical);
+      EXPECT_EQ(tensor.dims[0].divisor, expected.divisor);
+      EXPECT_EQ(tensor.dims[0].stride, expected.stride);
+      EXPECT_EQ(tensor.bytes, expected.count * expected.stride * 4);
     }
   memset(padded.grads().data(), 0x55, padded.grads().size());
   for (Network *network : {&dense, &padded}) {
@@ -260,12 +279,17 @@ void expectSeenByNobody(const std::string &cpu, Weights weights) {
 
 TEST(Layouts, RowsApartAreSeenByNobody) {
 #ifdef __x86_64__
-  expectSeenByNobody("x86-64", Weights::InRows);
+  expectSeenByNobody(kWide, "x86-64", {0, 1, 512, 1024 + 16});
 #endif
   fm::codegen::TargetSpec native;
   ASSERT_EQ(fm::codegen::resolveTarget("", "native", native), "");
-  expectSeenByNobody("", native.machine.panelColumns == 16 ? Weights::InPanels
-                                                           : Weights::InRows);
+  const bool panels = native.machine.panelColumns == 16;
+  expectSeenByNobody(kWide, "",
+                     panels ? Outermost{1, 16, 64, 512 * 16 + 16}
+                            : Outermost{0, 1, 512, 1024 + 16});
+  expectSeenByNobody(kTall, "",
+                     panels ? Outermost{0, 16, 32, 128 * 16 + 16}
+                            : Outermost{0, 1, 512, 128});
 }
 
 //===----------------------------------------------------------------------===//

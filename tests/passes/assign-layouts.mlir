@@ -323,3 +323,111 @@ module {
     return %3#0, %3#1, %1, %2 : tensor<512x512xf32>, tensor<512x512xf32>, tensor<?x256xf32>, tensor<?x40xf32>
   }
 }
+
+// -----
+
+// A matrix of many rows and few columns that a gradient reads the other way round, for
+// several rows of each sample, lies in panels of rows, and so does its moment. Not where
+// it is read by rows alone, nor where a sample is one row.
+// PANEL-LABEL: @tall
+// PANEL-SAME:    %arg2: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "w">, fm.panel = -16 : i64}
+// PANEL-SAME:    %arg3: tensor<512x128xf32> {fm.binding = #fm.binding<optimizer, "w.m">, fm.panel = -16 : i64}
+// PANEL-SAME:    %arg4: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "forward">, fm.panel = 16 : i64}
+// PANEL-SAME:    %arg5: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "flat">, fm.panel = 16 : i64}
+// PANEL:         fm.kernel n(%arg0) reads(%arg2, %arg3) {{.*}}fm.panels = array<i64: -16, -16>
+#rows = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
+#byRows = affine_map<(d0, d1, d2, d3) -> (d3, d2)>
+#alongRows = affine_map<(d0, d1, d2, d3) -> (d2, d3)>
+#to = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>
+#flatRows = affine_map<(d0, d1, d2) -> (d0, d2)>
+#flatByRows = affine_map<(d0, d1, d2) -> (d2, d1)>
+#flatAlongRows = affine_map<(d0, d1, d2) -> (d1, d2)>
+#flatTo = affine_map<(d0, d1, d2) -> (d0, d1)>
+#same = affine_map<(d0, d1) -> (d0, d1)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @tall(%n: index {fm.binding = #fm.binding<samples, "n">}, %x: tensor<?x4x512xf32> {fm.binding = #fm.binding<input, "x">},
+                  %w: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "w">},
+                  %m: tensor<512x128xf32> {fm.binding = #fm.binding<optimizer, "w.m">},
+                  %f: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "forward">},
+                  %g: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "flat">},
+                  %h: tensor<?x512xf32> {fm.binding = #fm.binding<input, "h">})
+      -> (tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "w">},
+          tensor<512x128xf32> {fm.binding = #fm.binding<optimizer, "w.m">},
+          tensor<?x4x512xf32> {fm.binding = #fm.binding<output, "y">},
+          tensor<?x4x128xf32> {fm.binding = #fm.binding<output, "z">},
+          tensor<?x512xf32> {fm.binding = #fm.binding<output, "v">}) {
+    %0 = fm.kernel n(%n) reads(%x, %w) : (tensor<?x4x512xf32>, tensor<512x128xf32>) -> tensor<?x4x128xf32> {
+    ^bb0(%k: index, %a: tensor<?x4x512xf32>, %b: tensor<512x128xf32>):
+      %e = tensor.empty(%k) : tensor<?x4x128xf32>
+      %r = linalg.generic {indexing_maps = [#rows, #byRows, #to], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x4x512xf32>, tensor<512x128xf32>) outs(%e : tensor<?x4x128xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x4x128xf32>
+      fm.yield %r : tensor<?x4x128xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%0, %w) : (tensor<?x4x128xf32>, tensor<512x128xf32>) -> tensor<?x4x512xf32> {
+    ^bb0(%k: index, %a: tensor<?x4x128xf32>, %b: tensor<512x128xf32>):
+      %e = tensor.empty(%k) : tensor<?x4x512xf32>
+      %r = linalg.generic {indexing_maps = [#rows, #alongRows, #to], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x4x128xf32>, tensor<512x128xf32>) outs(%e : tensor<?x4x512xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x4x512xf32>
+      fm.yield %r : tensor<?x4x512xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%x, %f) : (tensor<?x4x512xf32>, tensor<512x128xf32>) -> tensor<?x4x128xf32> {
+    ^bb0(%k: index, %a: tensor<?x4x512xf32>, %b: tensor<512x128xf32>):
+      %e = tensor.empty(%k) : tensor<?x4x128xf32>
+      %r = linalg.generic {indexing_maps = [#rows, #byRows, #to], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x4x512xf32>, tensor<512x128xf32>) outs(%e : tensor<?x4x128xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x4x128xf32>
+      fm.yield %r : tensor<?x4x128xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%h, %g) : (tensor<?x512xf32>, tensor<512x128xf32>) -> tensor<?x128xf32> {
+    ^bb0(%k: index, %a: tensor<?x512xf32>, %b: tensor<512x128xf32>):
+      %e = tensor.empty(%k) : tensor<?x128xf32>
+      %r = linalg.generic {indexing_maps = [#flatRows, #flatByRows, #flatTo], iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x512xf32>, tensor<512x128xf32>) outs(%e : tensor<?x128xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x128xf32>
+      fm.yield %r : tensor<?x128xf32>
+    }
+    %4 = fm.kernel n(%n) reads(%3, %g) : (tensor<?x128xf32>, tensor<512x128xf32>) -> tensor<?x512xf32> {
+    ^bb0(%k: index, %a: tensor<?x128xf32>, %b: tensor<512x128xf32>):
+      %e = tensor.empty(%k) : tensor<?x512xf32>
+      %r = linalg.generic {indexing_maps = [#flatRows, #flatAlongRows, #flatTo], iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%a, %b : tensor<?x128xf32>, tensor<512x128xf32>) outs(%e : tensor<?x512xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %s, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<?x512xf32>
+      fm.yield %r : tensor<?x512xf32>
+    }
+    %5:2 = fm.kernel n(%n) reads(%w, %m) {inplace = array<i64: 0, 1>} : (tensor<512x128xf32>, tensor<512x128xf32>) -> (tensor<512x128xf32>, tensor<512x128xf32>) {
+    ^bb0(%k: index, %a: tensor<512x128xf32>, %b: tensor<512x128xf32>):
+      %r:2 = linalg.generic {indexing_maps = [#same, #same, #same, #same], iterator_types = ["parallel", "parallel"]}
+          ins(%a, %b : tensor<512x128xf32>, tensor<512x128xf32>) outs(%a, %b : tensor<512x128xf32>, tensor<512x128xf32>) {
+      ^bb0(%p: f32, %q: f32, %s: f32, %v: f32):
+        %u = arith.addf %p, %q : f32
+        linalg.yield %u, %q : f32, f32
+      } -> (tensor<512x128xf32>, tensor<512x128xf32>)
+      fm.yield %r#0, %r#1 : tensor<512x128xf32>, tensor<512x128xf32>
+    }
+    return %5#0, %5#1, %1, %2, %4 : tensor<512x128xf32>, tensor<512x128xf32>, tensor<?x4x512xf32>, tensor<?x4x128xf32>, tensor<?x512xf32>
+  }
+}
