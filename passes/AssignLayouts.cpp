@@ -140,7 +140,6 @@ bool followsParameters(ir::BindingAttr binding) {
 struct MatrixUse {
   bool byRows = false;    ///< row after row, a vector of columns at a time
   bool byColumns = false; ///< for an input's gradient, the other way round
-  bool ofMany = false;    ///< for several rows of each sample
 };
 
 MatrixUse useOf(ir::KernelOp kernel, unsigned input) {
@@ -161,9 +160,19 @@ MatrixUse useOf(ir::KernelOp kernel, unsigned input) {
     };
     result.byRows |= reads(0, 1);
     result.byColumns |= reads(1, 0);
-    result.ofMany |= written.getNumResults() > 2;
   }
   return result;
+}
+
+/// Whether a kernel has the gradient of a matrix as its contraction, over samples and
+/// rows of each: of such operands one is copied into another order.
+bool makesGradientOfRows(ir::KernelOp kernel, Type matrix) {
+  return kernel && llvm::any_of(kernel.getBody().front().getOps<linalg::GenericOp>(), [&](linalg::GenericOp op) {
+    return isContraction(op) && op.getResultTypes()[0] == matrix && llvm::all_of(op.getInputs(), [](Value input) {
+      auto type = cast<RankedTensorType>(input.getType());
+      return type.getRank() > 2 && type.isDynamicDim(0);
+    });
+  });
 }
 
 struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
@@ -212,15 +221,21 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
               MatrixUse &all = uses[binding.getName()];
               all.byRows |= here.byRows;
               all.byColumns |= here.byColumns;
-              all.ofMany |= here.ofMany;
             }
+    llvm::StringSet<> copied;
+    for (auto function : module.getOps<func::FuncOp>())
+      for (OpOperand &result : returnOf(function)->getOpOperands())
+        if (auto binding = resultBinding(function, result.getOperandNumber());
+            followsParameters(binding) &&
+            makesGradientOfRows(result.get().getDefiningOp<ir::KernelOp>(), result.get().getType()))
+          copied.insert(binding.getName());
     for (auto function : module.getOps<func::FuncOp>())
       for (BlockArgument argument : function.getArguments())
         if (auto binding = argumentBinding(function, argument.getArgNumber()); followsParameters(binding)) {
           const MatrixUse use = uses.lookup(binding.getName());
           if (!use.byRows)
             continue;
-          const bool tall = use.byColumns && use.ofMany && isTall(argument.getType());
+          const bool tall = use.byColumns && copied.contains(binding.getName()) && isTall(argument.getType());
           if (tall && mayHavePanels(binding, argument.getType(), -panelWidth))
             panels[binding.getName()] = -panelWidth;
           else if (mayHavePanels(binding, argument.getType(), panelWidth))
@@ -251,24 +266,29 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
     return across % width == 0 && along >= kLeastPanelRows && across >= 4 * std::abs(width);
   }
 
-  /// Returns whether a tensor came to have panels.
+  /// What one kernel overwrites lies alike: in panels of columns if any of it does.
+  /// Returns whether a tensor came to have other panels.
   bool spreadPanels(func::FuncOp function, ir::KernelOp kernel) {
     auto inplace = kernel.getInplace();
     if (!inplace)
       return false;
     SmallVector<std::pair<ir::BindingAttr, Type>> overwritten;
-    int64_t width = 0;
+    bool any = false, ofColumns = false;
     for (int64_t input : *inplace)
       if (auto argument = input < 0 ? BlockArgument() : dyn_cast<BlockArgument>(kernel.getInputs()[input]))
         if (auto binding = argumentBinding(function, argument.getArgNumber()); followsParameters(binding)) {
           overwritten.push_back({binding, argument.getType()});
-          if (int64_t known = panels.lookup(binding.getName()))
-            width = known;
+          const int64_t known = panels.lookup(binding.getName());
+          any |= known != 0;
+          ofColumns |= known > 0;
         }
+    const int64_t width = ofColumns ? panelWidth : -panelWidth;
     bool changed = false;
     for (auto [binding, type] : overwritten)
-      if (width && mayHavePanels(binding, type, width))
-        changed |= panels.try_emplace(binding.getName(), width).second;
+      if (any && mayHavePanels(binding, type, width) && panels.lookup(binding.getName()) != width) {
+        panels[binding.getName()] = width;
+        changed = true;
+      }
     return changed;
   }
 

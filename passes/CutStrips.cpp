@@ -7,7 +7,7 @@
 // products and the sums of those, for example.
 //
 // A sum over the rows of what they make, such as a weight gradient, adds up strip by
-// strip. What it reads of another chain's is made once more, if it takes no more than
+// strip. What it reads of another run's is made once more, if it takes no more than
 // a transform of something smaller: then nobody needs it in memory.
 //
 //===----------------------------------------------------------------------===//
@@ -34,6 +34,9 @@ namespace fm::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
+
+/// Strips of a run with a sum are larger than others, by so much at most.
+constexpr int64_t kMostTimes = 4;
 
 /// Rows of a sample, its outermost dimension: first and last.
 struct RowRange {
@@ -226,7 +229,7 @@ bool isTransform(ir::KernelOp kernel) {
          llvm::all_of(kernel.getBody().front().getOps<linalg::GenericOp>(),
                       [](linalg::GenericOp op) { return op.getNumReductionLoops() == 0; }) &&
          llvm::all_of(kernel.getInputs(), [](Value input) {
-           return !isa<BlockArgument>(input) || !cast<RankedTensorType>(input.getType()).hasStaticShape();
+           return !isa<BlockArgument>(viewRoot(input)) || !cast<RankedTensorType>(input.getType()).hasStaticShape();
          });
 }
 
@@ -235,6 +238,7 @@ struct Run {
   SmallVector<ir::KernelOp> kernels;
   llvm::SmallPtrSet<Operation *, 4> sums; ///< those that sum over the rows
   int64_t strips = 0;
+  bool mayAddUp = true;
 
   /// Takes the kernel in, if it reads of the others' results its own rows only, or
   /// sums over their rows.
@@ -243,7 +247,7 @@ struct Run {
       return false;
     if (join(kernel, false))
       return true;
-    return !kernels.empty() && sumsOverRows(kernel) && join(kernel, true);
+    return mayAddUp && !kernels.empty() && sumsOverRows(kernel) && join(kernel, true);
   }
 
 private:
@@ -304,13 +308,14 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
   void runOnOperation() override {
     if (mostBytes <= 0)
       return;
-    Run run;
+    const Run none{.mayAddUp = sums};
+    Run run = none;
     for (auto kernel : getOperation().getOps<ir::KernelOp>()) {
       const bool goesOn = !run.kernels.empty() && chainOf(kernel) >= 0 && chainOf(kernel) == chainOf(run.kernels.back());
       if (goesOn && run.join(kernel))
         continue;
       write(run);
-      run = Run();
+      run = none;
       if (chainOf(kernel) >= 0)
         run.join(kernel);
     }
@@ -333,10 +338,10 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
     }
     if (!passes)
       return;
-    // A strip brings at least as much as the sum that it is added to.
+    // A strip brings at least as much as the sum that it is added to, within reason.
     int64_t fits = mostBytes;
     for (Operation *sum : run.sums)
-      fits = std::max(fits, sampleBytes(sum->getResultTypes()));
+      fits = std::max(fits, std::min(sampleBytes(sum->getResultTypes()), kMostTimes * mostBytes));
     int64_t strips = 1;
     while (strips < run.strips && (largest > fits * strips || run.strips % strips != 0))
       ++strips;

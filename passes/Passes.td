@@ -140,8 +140,9 @@ def FmSampleSums : Pass<"fm-sample-sums", "::mlir::func::FuncOp"> {
   let description = [{
     Before and after: linalg. A contraction that sums over samples and another loop
     is one for each sample and a sum over these, where they are no more than a 16th of
-    what it reads; a quarter, where it reads more than `strip-bytes` of a sample and
-    may go through it in strips. Rounds differently, by no more.
+    what it reads; a quarter, where it reads more than `strip-bytes` of a sample, an
+    operand that is at least twice what it is made of, and may go through it in strips.
+    Rounds differently, by no more.
   }];
   let options = [Option<"stripBytes", "strip-bytes", "int64_t", "0",
                         "of a sample, above which chains go in strips; 0: no strips">];
@@ -173,7 +174,7 @@ def FmAssignLayouts : Pass<"fm-assign-layouts", "::mlir::ModuleOp"> {
     side by side: they lie in its result, and the kernel writes the border alone.
   }];
   let options = [Option<"panelWidth", "panel-width", "int64_t", "0",
-                        "Columns of a panel, for weights of dense layers; 0: no panels">];
+                        "Columns, or rows, of a panel, for weights of dense layers; 0: no panels">];
   let statistics = [Statistic<"numPadded", "padded", "Tensors with rows apart">,
                     Statistic<"numPanelled", "panelled", "Persistent tensors in panels">,
                     Statistic<"numInside", "inside", "Tensors inside of their padded selves">];
@@ -200,7 +201,9 @@ def FmCutStrips : Pass<"fm-cut-strips", "::mlir::func::FuncOp"> {
     computed again in its run, if then nobody needs them in memory.
   }];
   let options = [Option<"mostBytes", "most-bytes", "int64_t", "0",
-                        "that a kernel shall read and write of a strip; 0: no strips">];
+                        "that a kernel shall read and write of a strip; 0: no strips">,
+                 Option<"sums", "sums", "bool", "true",
+                        "Sums over rows may add up strip by strip, which rounds differently">];
   let statistics = [Statistic<"numRuns", "runs", "Runs in strips">,
                     Statistic<"numAgain", "again", "Kernels that run once more">];
 }

@@ -18,6 +18,8 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 
 namespace fm::passes {
@@ -61,13 +63,13 @@ std::optional<unsigned> sampleLoop(linalg::GenericOp op) {
   return both ? loop : std::nullopt;
 }
 
-/// Whether both operands have rows, a sample's outermost dimension, and the
-/// contraction sums over them.
+/// Whether both operands have rows, a sample's outermost dimension, of which there is
+/// more than one, and the contraction sums over them.
 bool sumsOverRows(linalg::GenericOp op) {
   std::optional<unsigned> rows;
   for (auto [input, map] : llvm::zip(op.getInputs(), op.getIndexingMapsArray())) {
     auto type = cast<RankedTensorType>(input.getType());
-    if (type.getRank() <= 2 || !type.isDynamicDim(0))
+    if (type.getRank() <= 2 || !type.isDynamicDim(0) || type.getDimSize(1) < 2)
       return false;
     auto dim = dyn_cast<AffineDimExpr>(map.getResult(1));
     if (!dim || (rows && *rows != dim.getPosition()))
@@ -75,6 +77,30 @@ bool sumsOverRows(linalg::GenericOp op) {
     rows = dim.getPosition();
   }
   return rows && op.getIteratorTypesArray()[*rows] == utils::IteratorType::reduction;
+}
+
+/// What a value is made of without any sum.
+void collectSources(Value value, llvm::SmallSetVector<Value, 4> &sources) {
+  auto op = value.getDefiningOp<linalg::GenericOp>();
+  if (!op || op.getNumReductionLoops() > 0) {
+    sources.insert(value);
+    return;
+  }
+  for (Value input : op.getInputs())
+    collectSources(input, sources);
+}
+
+/// Whether an operand is twice as large as what it is made of, and so better made
+/// where it is read than stored.
+bool readsTransform(linalg::GenericOp op, int64_t batch) {
+  return llvm::any_of(op.getInputs(), [&](Value input) {
+    llvm::SmallSetVector<Value, 4> sources;
+    collectSources(input, sources);
+    int64_t bytes = 0;
+    for (Value source : sources)
+      bytes += bytesOf(source.getType(), batch);
+    return bytesOf(input.getType(), batch) >= 2 * bytes;
+  });
 }
 
 struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
@@ -95,7 +121,8 @@ struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
       double read = 0;
       for (Value input : op.getInputs())
         read += double(bytesOf(input.getType(), batch));
-      const bool strips = stripBytes > 0 && read > double(batch * stripBytes) && sumsOverRows(op);
+      const bool strips =
+          stripBytes > 0 && read > double(batch * stripBytes) && sumsOverRows(op) && readsTransform(op, batch);
       if (double(batch * bytesOf(op.getResultTypes()[0], batch)) <=
           (strips ? kLargestPartOfStrips : kLargestPart) * read)
         split(op, *sampleLoop(op), function.getArgument(0));

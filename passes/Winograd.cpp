@@ -3,7 +3,7 @@
 // A convolution and its two gradients, for tiles of 4x4 results: 36 products a
 // tile and pair of channels where the plain loops take 144. The gradient of the
 // kernel is that of the bilinear form, so that it uses the transform of the
-// input that the forward pass has made.
+// input that the forward pass has made (or CutStrips.cpp makes again).
 //
 //===----------------------------------------------------------------------===//
 

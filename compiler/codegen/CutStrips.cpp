@@ -123,7 +123,8 @@ private:
     return true;
   }
 
-  /// The output is what it was and the strip's part; behind the first strip.
+  /// In the first strip the output is the strip's part; later what it was, plus
+  /// that part.
   void addToSum() {
     const Stage part = cut.stages[sum];
     Output &output = cut.outputs[0];

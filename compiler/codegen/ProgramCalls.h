@@ -17,7 +17,8 @@ struct PlannedCall {
   unsigned op = 0;          ///< number of the op that it was translated from
   bool derived = false;     ///< it reads nothing but steady places
   std::vector<bool> steady; ///< per place: what lies there outlasts the entry's calls
-  // Of a call in strips, per place: it is made in the same run; and nobody else reads it.
+  // Of a call in strips, per place: it is made in the same run, strip by strip; and nobody
+  // else reads it.
   std::vector<bool> ofRun, ofRunOnly;
 };
 

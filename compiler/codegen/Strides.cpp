@@ -134,7 +134,7 @@ private:
     record(scratch, sizeOf(spec.stages[s].results[result].type), index, -1);
   }
 
-  /// Behind a panel's last column lies its next row.
+  /// Behind a panel's last column lies its next row, or the other way round.
   static bool mayOverread(const Buffer &buffer) {
     return !buffer.external && !liesInPanels(buffer);
   }

@@ -134,6 +134,7 @@ static const Stage kStages[] = {
          onFunctions(manager, passes::createFmChainSamples());
          passes::FmCutStripsOptions cut;
          cut.mostBytes = machineOf(options).stripBytes();
+         cut.sums = !options.exact;
          onFunctions(manager, passes::createFmCutStrips(cut));
        }
        if (options.derive && options.backend != "reference")

@@ -275,6 +275,10 @@ void expectSeenByNobody(const char *model, const std::string &cpu,
   for (Network *network : {&dense, &padded})
     network->call("forward", 6);
   EXPECT_NUMBERS(padded.get("probs"), dense.get("probs"), 1e-4);
+  for (Network *network : {&dense, &padded})
+    network->call("train_step", 4);
+  for (const std::string &name : trainedNames(dense))
+    EXPECT_NUMBERS(padded.tensor(name), dense.tensor(name), 1e-3) << name;
 }
 
 TEST(Layouts, RowsApartAreSeenByNobody) {

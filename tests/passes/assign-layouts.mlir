@@ -326,15 +326,15 @@ module {
 
 // -----
 
-// A matrix of many rows and few columns that a gradient reads the other way round, for
-// several rows of each sample, lies in panels of rows, and so does its moment. Not where
-// it is read by rows alone, nor where a sample is one row.
+// A matrix of many rows and few columns that an input's gradient reads the other way
+// round, and whose own gradient sums over rows of samples, lies in panels of rows, and so
+// does its moment. Not where it is read by rows alone, nor where there is no such sum.
 // PANEL-LABEL: @tall
-// PANEL-SAME:    %arg2: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "w">, fm.panel = -16 : i64}
-// PANEL-SAME:    %arg3: tensor<512x128xf32> {fm.binding = #fm.binding<optimizer, "w.m">, fm.panel = -16 : i64}
-// PANEL-SAME:    %arg4: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "forward">, fm.panel = 16 : i64}
-// PANEL-SAME:    %arg5: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "flat">, fm.panel = 16 : i64}
-// PANEL:         fm.kernel n(%arg0) reads(%arg2, %arg3) {{.*}}fm.panels = array<i64: -16, -16>
+// PANEL-SAME:    %arg3: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "w">, fm.panel = -16 : i64}
+// PANEL-SAME:    %arg4: tensor<512x128xf32> {fm.binding = #fm.binding<optimizer, "w.m">, fm.panel = -16 : i64}
+// PANEL-SAME:    %arg5: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "forward">, fm.panel = 16 : i64}
+// PANEL-SAME:    %arg6: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "flat">, fm.panel = 16 : i64}
+// PANEL:         fm.kernel n(%arg0) reads(%arg3, %arg4, %arg1, %arg2) {{.*}}fm.panels = array<i64: -16, -16>
 #rows = affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>
 #byRows = affine_map<(d0, d1, d2, d3) -> (d3, d2)>
 #alongRows = affine_map<(d0, d1, d2, d3) -> (d2, d3)>
@@ -343,11 +343,15 @@ module {
 #flatByRows = affine_map<(d0, d1, d2) -> (d2, d1)>
 #flatAlongRows = affine_map<(d0, d1, d2) -> (d1, d2)>
 #flatTo = affine_map<(d0, d1, d2) -> (d0, d1)>
+#left = affine_map<(d0, d1, d2, d3) -> (d2, d3, d0)>
+#right = affine_map<(d0, d1, d2, d3) -> (d2, d3, d1)>
+#gradient = affine_map<(d0, d1, d2, d3) -> (d0, d1)>
 #same = affine_map<(d0, d1) -> (d0, d1)>
 module {
   fm.model @m batch 16 {
   }
   func.func @tall(%n: index {fm.binding = #fm.binding<samples, "n">}, %x: tensor<?x4x512xf32> {fm.binding = #fm.binding<input, "x">},
+                  %dy: tensor<?x4x128xf32> {fm.binding = #fm.binding<input, "dy">},
                   %w: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "w">},
                   %m: tensor<512x128xf32> {fm.binding = #fm.binding<optimizer, "w.m">},
                   %f: tensor<512x128xf32> {fm.binding = #fm.binding<parameter, "forward">},
@@ -418,13 +422,24 @@ module {
       } -> tensor<?x512xf32>
       fm.yield %r : tensor<?x512xf32>
     }
-    %5:2 = fm.kernel n(%n) reads(%w, %m) {inplace = array<i64: 0, 1>} : (tensor<512x128xf32>, tensor<512x128xf32>) -> (tensor<512x128xf32>, tensor<512x128xf32>) {
-    ^bb0(%k: index, %a: tensor<512x128xf32>, %b: tensor<512x128xf32>):
-      %r:2 = linalg.generic {indexing_maps = [#same, #same, #same, #same], iterator_types = ["parallel", "parallel"]}
-          ins(%a, %b : tensor<512x128xf32>, tensor<512x128xf32>) outs(%a, %b : tensor<512x128xf32>, tensor<512x128xf32>) {
-      ^bb0(%p: f32, %q: f32, %s: f32, %v: f32):
+    %5:2 = fm.kernel n(%n) reads(%w, %m, %x, %dy) {inplace = array<i64: 0, 1>} : (tensor<512x128xf32>, tensor<512x128xf32>, tensor<?x4x512xf32>, tensor<?x4x128xf32>) -> (tensor<512x128xf32>, tensor<512x128xf32>) {
+    ^bb0(%k: index, %a: tensor<512x128xf32>, %b: tensor<512x128xf32>, %c: tensor<?x4x512xf32>, %d: tensor<?x4x128xf32>):
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<512x128xf32>
+      %z = linalg.fill ins(%zero : f32) outs(%e : tensor<512x128xf32>) -> tensor<512x128xf32>
+      %s = linalg.generic {indexing_maps = [#left, #right, #gradient], iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+          ins(%c, %d : tensor<?x4x512xf32>, tensor<?x4x128xf32>) outs(%z : tensor<512x128xf32>) {
+      ^bb0(%p: f32, %q: f32, %o: f32):
+        %u = arith.mulf %p, %q : f32
+        %v = arith.addf %o, %u : f32
+        linalg.yield %v : f32
+      } -> tensor<512x128xf32>
+      %r:2 = linalg.generic {indexing_maps = [#same, #same, #same, #same, #same], iterator_types = ["parallel", "parallel"]}
+          ins(%a, %b, %s : tensor<512x128xf32>, tensor<512x128xf32>, tensor<512x128xf32>) outs(%a, %b : tensor<512x128xf32>, tensor<512x128xf32>) {
+      ^bb0(%p: f32, %q: f32, %o: f32, %f0: f32, %f1: f32):
         %u = arith.addf %p, %q : f32
-        linalg.yield %u, %q : f32, f32
+        %v = arith.addf %q, %o : f32
+        linalg.yield %u, %v : f32, f32
       } -> (tensor<512x128xf32>, tensor<512x128xf32>)
       fm.yield %r#0, %r#1 : tensor<512x128xf32>, tensor<512x128xf32>
     }
