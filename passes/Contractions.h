@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
+#include <optional>
+
 namespace fm::passes {
 
 /// acc + a * b.
@@ -14,6 +16,22 @@ inline bool isContraction(mlir::linalg::GenericOp op) {
   auto add = op.getBody()->getTerminator()->getOperand(0).getDefiningOp<mlir::arith::AddFOp>();
   return add && (add.getLhs().getDefiningOp<mlir::arith::MulFOp>() ||
                  add.getRhs().getDefiningOp<mlir::arith::MulFOp>());
+}
+
+/// Whether a contraction sums over the rows of both operands, a sample's outermost
+/// dimension, which is not the innermost one.
+inline bool sumsOverRows(mlir::linalg::GenericOp op) {
+  std::optional<unsigned> rows;
+  for (mlir::OpOperand *operand : op.getDpsInputOperands()) {
+    auto type = llvm::cast<mlir::RankedTensorType>(operand->get().getType());
+    if (type.getRank() < 3 || !type.isDynamicDim(0) || type.isDynamicDim(1))
+      return false;
+    auto dim = llvm::dyn_cast<mlir::AffineDimExpr>(op.getMatchingIndexingMap(operand).getResult(1));
+    if (!dim || (rows && *rows != dim.getPosition()))
+      return false;
+    rows = dim.getPosition();
+  }
+  return rows && isContraction(op) && op.getIteratorTypesArray()[*rows] == mlir::utils::IteratorType::reduction;
 }
 
 } // namespace fm::passes

@@ -204,22 +204,13 @@ int64_t sampleBytes(ir::KernelOp kernel) {
   return sampleBytes(kernel.getInputs().getTypes()) + sampleBytes(kernel->getResultTypes());
 }
 
-/// Whether a kernel is a sum over the rows of all that it reads, and has none.
-bool sumsOverRows(ir::KernelOp kernel) {
+/// Whether a kernel is a sum over the rows of all that it reads, and nothing else.
+bool isSumOverRows(ir::KernelOp kernel) {
   auto generics = kernel.getBody().front().getOps<linalg::GenericOp>();
   if (!llvm::hasSingleElement(generics) || kernel->getNumResults() != 1)
     return false;
   linalg::GenericOp op = *generics.begin();
-  std::optional<unsigned> rows;
-  for (OpOperand *operand : op.getDpsInputOperands()) {
-    auto dim = isa<BlockArgument>(operand->get()) && hasRows(operand->get().getType())
-                   ? dyn_cast<AffineDimExpr>(op.getMatchingIndexingMap(operand).getResult(1))
-                   : nullptr;
-    if (!dim || (rows && *rows != dim.getPosition()))
-      return false;
-    rows = dim.getPosition();
-  }
-  return rows && isContraction(op) && op.getIteratorTypesArray()[*rows] == utils::IteratorType::reduction;
+  return sumsOverRows(op) && llvm::all_of(op.getInputs(), [](Value input) { return isa<BlockArgument>(input); });
 }
 
 /// Whether a kernel may run again wherever its inputs are: there is no sum in it, and
@@ -247,7 +238,7 @@ struct Run {
       return false;
     if (join(kernel, false))
       return true;
-    return mayAddUp && !kernels.empty() && sumsOverRows(kernel) && join(kernel, true);
+    return mayAddUp && !kernels.empty() && isSumOverRows(kernel) && join(kernel, true);
   }
 
 private:

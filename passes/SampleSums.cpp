@@ -63,44 +63,47 @@ std::optional<unsigned> sampleLoop(linalg::GenericOp op) {
   return both ? loop : std::nullopt;
 }
 
-/// Whether both operands have rows, a sample's outermost dimension, of which there is
-/// more than one, and the contraction sums over them.
-bool sumsOverRows(linalg::GenericOp op) {
-  std::optional<unsigned> rows;
-  for (auto [input, map] : llvm::zip(op.getInputs(), op.getIndexingMapsArray())) {
-    auto type = cast<RankedTensorType>(input.getType());
-    if (type.getRank() <= 2 || !type.isDynamicDim(0) || type.getDimSize(1) < 2)
-      return false;
-    auto dim = dyn_cast<AffineDimExpr>(map.getResult(1));
-    if (!dim || (rows && *rows != dim.getPosition()))
-      return false;
-    rows = dim.getPosition();
-  }
-  return rows && op.getIteratorTypesArray()[*rows] == utils::IteratorType::reduction;
-}
+/// What tensors can be made of without a sum.
+class Sources {
+public:
+  explicit Sources(int64_t batch) : batch(batch) {}
 
-/// What a value is made of without any sum.
-void collectSources(Value value, llvm::SmallSetVector<Value, 4> &sources) {
-  auto op = value.getDefiningOp<linalg::GenericOp>();
-  if (!op || op.getNumReductionLoops() > 0) {
-    sources.insert(value);
-    return;
-  }
-  for (Value input : op.getInputs())
-    collectSources(input, sources);
-}
+  /// Whether a value is at least twice as large as what it is made of, and so better
+  /// made where it is read than stored.
+  bool isTransform(Value value) { return bytesOf(value.getType(), batch) >= 2 * bytesBehind(value); }
 
-/// Whether an operand is twice as large as what it is made of, and so better made
-/// where it is read than stored.
-bool readsTransform(linalg::GenericOp op, int64_t batch) {
-  return llvm::any_of(op.getInputs(), [&](Value input) {
-    llvm::SmallSetVector<Value, 4> sources;
-    collectSources(input, sources);
+private:
+  /// Bytes to keep so that a value can be made: itself, or what it is made of.
+  int64_t leastBytes(Value value) {
+    auto known = least.find(value);
+    if (known != least.end())
+      return known->second;
+    const int64_t bytes = std::min(bytesOf(value.getType(), batch), bytesBehind(value));
+    return least[value] = bytes;
+  }
+
+  /// Of what an op without a sum reads, by an index that its body computes as well.
+  int64_t bytesBehind(Value value) {
+    auto op = value.getDefiningOp<linalg::GenericOp>();
+    if (!op || op.getNumReductionLoops() > 0)
+      return bytesOf(value.getType(), batch);
+    llvm::SmallSetVector<Value, 4> read(op.getInputs().begin(), op.getInputs().end());
+    op.getBody()->walk([&](tensor::ExtractOp extract) { read.insert(extract.getTensor()); });
     int64_t bytes = 0;
-    for (Value source : sources)
-      bytes += bytesOf(source.getType(), batch);
-    return bytesOf(input.getType(), batch) >= 2 * bytes;
-  });
+    for (Value source : read)
+      if (isa<RankedTensorType>(source.getType()))
+        bytes += leastBytes(source);
+    return bytes;
+  }
+
+  const int64_t batch;
+  DenseMap<Value, int64_t> least;
+};
+
+/// Whether the sums of samples may go strip by strip: of several rows.
+bool mayGoInStrips(linalg::GenericOp op, int64_t batch) {
+  return sumsOverRows(op) && cast<RankedTensorType>(op.getInputs()[0].getType()).getDimSize(1) > 1 &&
+         llvm::any_of(op.getInputs(), [&](Value input) { return Sources(batch).isTransform(input); });
 }
 
 struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
@@ -121,8 +124,7 @@ struct SampleSums : impl::FmSampleSumsBase<SampleSums> {
       double read = 0;
       for (Value input : op.getInputs())
         read += double(bytesOf(input.getType(), batch));
-      const bool strips =
-          stripBytes > 0 && read > double(batch * stripBytes) && sumsOverRows(op) && readsTransform(op, batch);
+      const bool strips = stripBytes > 0 && read > double(batch * stripBytes) && mayGoInStrips(op, batch);
       if (double(batch * bytesOf(op.getResultTypes()[0], batch)) <=
           (strips ? kLargestPartOfStrips : kLargestPart) * read)
         split(op, *sampleLoop(op), function.getArgument(0));

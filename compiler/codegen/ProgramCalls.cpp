@@ -194,12 +194,11 @@ private:
   }
 
   /// Gives calls that go strip by strip the kernels for that, all of a run or none:
-  /// none where one of them wishes for a copy of what belongs to a sample. (A sum does
-  /// without: its operands pass along strips.) Returns whether there are some.
+  /// none where one of them wishes for a copy of what belongs to a sample. Returns
+  /// whether there are some.
   bool cutStrips(const std::vector<std::vector<LayoutWish>> &wishes) {
     auto wishesForSamples = [&](size_t k) {
-      const bool isSum = !planned[k].ofRun[planned[k].spec.inputs.size()];
-      return !isSum && std::any_of(wishes[k].begin(), wishes[k].end(), [&](const LayoutWish &wish) {
+      return std::any_of(wishes[k].begin(), wishes[k].end(), [&](const LayoutWish &wish) {
         return samplePitchOf(planned[k].spec.inputs[wish.input]) != 0;
       });
     };

@@ -42,8 +42,8 @@ func.func @stay(%n: index, %x: tensor<?x128x256xf32>, %dy: tensor<?x128x256xf32>
   return %0, %1, %2 : tensor<256x256xf32>, tensor<8x8xf32>, tensor<?x128xf32>
 }
 
-// A tenth of a MiB of what is read of a sample: for strips, where an operand is twice
-// as large as what it is made of. Not where it is no transform, nor where rows are one.
+// A sixth of what is read: for strips only, and where an operand is twice as large as
+// what it is made of. Not where it is no transform, nor where rows are one.
 // CHECK-LABEL: func.func @large
 // CHECK-NOT:     tensor<?x36x64x64xf32>
 // CHECK:         return
