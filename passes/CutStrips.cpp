@@ -184,24 +184,21 @@ private:
   SmallVector<RowRange> inputs;
 };
 
-/// Of one sample of each tensor that has some.
-int64_t sampleBytes(TypeRange types) {
-  int64_t bytes = 0;
-  for (Type type : types) {
-    auto tensor = cast<RankedTensorType>(type);
-    if (tensor.hasStaticShape())
-      continue;
-    int64_t count = 1;
-    for (int64_t size : tensor.getShape())
-      count *= ShapedType::isDynamic(size) ? 1 : size;
-    bytes += count * std::max(1u, tensor.getElementTypeBitWidth() / 8);
-  }
+/// Of a tensor, or one sample of it.
+int64_t bytesOf(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  int64_t bytes = std::max(1u, tensor.getElementTypeBitWidth() / 8);
+  for (int64_t size : tensor.getShape())
+    bytes *= ShapedType::isDynamic(size) ? 1 : size;
   return bytes;
 }
 
-/// Of one sample, all that the kernel reads and writes.
-int64_t sampleBytes(ir::KernelOp kernel) {
-  return sampleBytes(kernel.getInputs().getTypes()) + sampleBytes(kernel->getResultTypes());
+/// Of one sample of each tensor that has some.
+int64_t sampleBytes(TypeRange types) {
+  int64_t bytes = 0;
+  for (Type type : types)
+    bytes += cast<RankedTensorType>(type).hasStaticShape() ? 0 : bytesOf(type);
+  return bytes;
 }
 
 /// Whether a kernel is a sum over the rows of all that it reads, and nothing else.
@@ -313,6 +310,47 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
     write(run);
   }
 
+  /// Of one sample, what a kernel gets from others of the run and hands on to them.
+  static int64_t passingBytes(ir::KernelOp kernel, const Run &run) {
+    int64_t bytes = 0;
+    for (Value input : kernel.getInputs())
+      if (llvm::is_contained(run.kernels, input.getDefiningOp()))
+        bytes += sampleBytes(input.getType());
+    for (Value result : kernel->getResults())
+      if (hasReaderIn(run, result))
+        bytes += sampleBytes(result.getType());
+    return bytes;
+  }
+
+  static bool hasReaderIn(const Run &run, Value value) {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) { return llvm::is_contained(run.kernels, user); });
+  }
+
+  /// Whether a run gains by its strips. What passes along in them has not to go behind
+  /// the cache and back, but for what would have stayed there; a sum's operands would
+  /// have waited in memory from one pass to the other, which is twice as far. What is
+  /// read, or added to, in each strip comes again with each, unless it stays.
+  bool pays(const Run &run, int64_t strips) {
+    int64_t passing = -mostBytes, shared = 0, again = 0;
+    for (ir::KernelOp kernel : run.kernels) {
+      const bool isSum = run.sums.contains(kernel);
+      for (Value input : kernel.getInputs())
+        if (cast<RankedTensorType>(input.getType()).hasStaticShape())
+          shared += bytesOf(input.getType());
+        else if (isSum)
+          passing += sampleBytes(input.getType());
+      for (Value result : kernel->getResults())
+        if (isSum) {
+          shared += sampleBytes(result.getType());
+          again += sampleBytes(result.getType()); // it is read and written
+        } else if (hasReaderIn(run, result)) {
+          passing += sampleBytes(result.getType());
+        }
+    }
+    again += shared;
+    return mostBytes + shared <= cacheBytes || again * (strips - 1) < 2 * passing;
+  }
+
   /// In as few strips as fit, or else as many as there can be.
   void write(Run &run) {
     if (run.kernels.size() < 2)
@@ -320,7 +358,7 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
     int64_t largest = 0;
     bool passes = false; // something that nobody else reads
     for (ir::KernelOp kernel : run.kernels) {
-      largest = std::max(largest, run.sums.contains(kernel) ? sampleBytes(kernel.getInputs().getTypes()) : sampleBytes(kernel));
+      largest = std::max(largest, run.sums.contains(kernel) ? sampleBytes(kernel.getInputs().getTypes()) : passingBytes(kernel, run));
       passes |= llvm::any_of(kernel->getResults(), [&](Value result) {
         return !result.use_empty() && llvm::all_of(result.getUsers(), [&](Operation *user) {
           return llvm::is_contained(run.kernels, dyn_cast<ir::KernelOp>(user));
@@ -336,7 +374,7 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
     int64_t strips = 1;
     while (strips < run.strips && (largest > fits * strips || run.strips % strips != 0))
       ++strips;
-    if (strips == 1)
+    if (strips == 1 || !pays(run, strips))
       return;
     makeAgain(run, strips);
     Builder builder(&getContext());

@@ -193,15 +193,18 @@ def FmChainSamples : Pass<"fm-chain-samples", "::mlir::func::FuncOp"> {
 def FmCutStrips : Pass<"fm-cut-strips", "::mlir::func::FuncOp"> {
   let summary = "Lets runs of kernels in a chain go strip by strip through a sample";
   let description = [{
-    Before: kernels in order, with chains. After: where a kernel reads and writes
-    more than `most-bytes` of a sample, runs of kernels of a chain that need
-    of each other's results the rows at their own place only have `fm.strips`, the
-    run's number and how many strips it takes. A kernel that sums over the rows of
-    what they make is one of them, with `fm.sums_strips`; transforms that it reads are
-    computed again in its run, if then nobody needs them in memory.
+    Before: kernels in order, with chains. After: runs of kernels of a chain that
+    need of each other's results the rows at their own place only have `fm.strips`, the
+    run's number and how many strips it takes, where one of them gets from the others
+    and hands on to them more than `most-bytes` of a sample, and more is saved than
+    weights cost that come again with each strip. A kernel that sums over
+    the rows of what they make is one of them, with `fm.sums_strips`; transforms that it
+    reads are computed again in its run, if then nobody needs them in memory.
   }];
   let options = [Option<"mostBytes", "most-bytes", "int64_t", "0",
-                        "that a kernel shall read and write of a strip; 0: no strips">,
+                        "that shall pass through a kernel of a strip; 0: no strips">,
+                 Option<"cacheBytes", "cache-bytes", "int64_t", "0",
+                        "in which what passes of a strip and what all strips read may stay">,
                  Option<"sums", "sums", "bool", "true",
                         "Sums over rows may add up strip by strip, which rounds differently">];
   let statistics = [Statistic<"numRuns", "runs", "Runs in strips">,

@@ -77,8 +77,8 @@ int64_t packSamples(Buffer &buffer) {
     return 0;
   const PhysicalDim &next = buffer.dims[1];
   const int64_t packed = next.stride * next.extent.size;
-  const int64_t apart = std::exchange(
-      buffer.dims[0].stride, std::min(packed, buffer.dims[0].stride));
+  const int64_t apart = std::exchange(buffer.dims[0].stride,
+                                      std::min(packed, buffer.dims[0].stride));
   return apart > packed ? apart : 0;
 }
 
@@ -468,7 +468,7 @@ private:
     }
     if (buffer.offset)
       s += " at " + std::to_string(buffer.offset);
-    return buffer.external ? s + " external" : s;
+    return s + (buffer.external ? " external" : buffer.nearby ? " nearby" : "");
   }
 
   std::string resultName(unsigned s, unsigned result) const {

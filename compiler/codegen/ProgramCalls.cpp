@@ -245,6 +245,10 @@ private:
     if (!cut)
       return false;
     each.spec = std::move(*cut);
+    for (size_t i = 0; i < inputs; ++i)
+      each.spec.inputs[i].nearby = each.ofRun[i];
+    for (size_t o = 0; o < each.spec.outputs.size(); ++o)
+      each.spec.outputs[o].buffer.nearby = each.ofRunOnly[inputs + o];
     if (each.spec.inputs.size() > inputs)
       addInPlace(each, inputs);
     return true;

@@ -52,6 +52,7 @@ public:
       Access access;
       access.input = seen[0][0][i].input;
       access.guarded = seen[0][0][i].guarded;
+      access.nearby = access.input >= 0 && spec.inputs[access.input].nearby;
       access.bytes = seen[0][0][i].bytes;
       for (size_t l = 0; l < loops + reduced; ++l) {
         int64_t d[3];

@@ -24,6 +24,7 @@ struct Access {
   /// Nothing may be read behind the end of its rows: the application's memory,
   /// or panels.
   bool guarded = false;
+  bool nearby = false; ///< lies in the L2 (see Buffer)
   int64_t bytes = 4;
   /// Per loop of the nest, then per loop of the reduction.
   std::vector<int64_t> strides;

@@ -146,6 +146,7 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
         machine.firstPassBytesPerCycle = 12;
         machine.estimatesReciprocals = true;
         machine.chainedInL2 = 8;
+        machine.stripsInL2 = 8;
       }
       // Halves of a vector one after the other (AMD's optimisation guide).
       if (target.cpu == "znver4")

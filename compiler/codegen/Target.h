@@ -33,13 +33,13 @@ struct MachineModel {
   /// panels.
   int64_t panelColumns = 0;
   /// Calls in a chain take samples of which so many times what the largest call
-  /// reads and writes would fill the L2: the next call's results and weights are
-  /// to stay there, too.
+  /// reads and writes would fill the L2: the next call's results and weights
+  /// are to stay there, too.
   int64_t chainedInL2 = 1;
-  /// Larger samples in chains go strip by strip; 0: they do not.
-  int64_t stripBytes() const {
-    return chainedInL2 > 1 ? l2Bytes / chainedInL2 : 0;
-  }
+  /// Samples of which a call in a chain gets and hands on more than a part of
+  /// the L2 go strip by strip; of a strip it is that part at most.
+  int64_t stripsInL2 = 1;
+  int64_t stripBytes() const { return l2Bytes / stripsInL2; }
   double l2BytesPerCycle = 32; ///< sustained
   /// The same of short pieces far apart, such as the rows of a matrix.
   double l2RowBytesPerCycle = 16;

@@ -41,7 +41,7 @@ void TileChooser::describeTraffic() {
       if (strides.size() != dimensions)
         continue;
       std::replace(strides.begin(), strides.end(), irregular, int64_t(1));
-      operands.emplace_back(access.bytes, strides);
+      operands.emplace_back(access.bytes, strides, access.nearby);
     }
     return operands;
   };

@@ -121,9 +121,11 @@ void TileChooser::analyse() {
 }
 
 void TileChooser::writeStrides() {
-  auto add = [&](const std::vector<PhysicalDim> &dims, int64_t bytes) {
+  auto add = [&](const std::vector<PhysicalDim> &dims, int64_t bytes,
+                 bool nearby) {
     Access access;
     access.bytes = bytes;
+    access.nearby = nearby;
     access.strides.assign(loops, 0);
     for (size_t l = 0; l < loops; ++l)
       for (const PhysicalDim &dim : dims)
@@ -134,12 +136,15 @@ void TileChooser::writeStrides() {
   };
   if (nest.stage >= 0)
     for (const Result &result : spec.stages[nest.stage].results)
-      add(rowMajor(nest.domain), sizeOf(result.type));
+      add(rowMajor(nest.domain), sizeOf(result.type), false);
+  auto addOutput = [&](const Buffer &buffer, int64_t bytes) {
+    add(buffer.dims, bytes, buffer.nearby);
+  };
   for (unsigned o : nest.outputs)
     if (!isCarried(spec.outputs[o].buffer))
-      add(spec.outputs[o].buffer.dims, sizeOf(spec.outputs[o].buffer.type));
+      addOutput(spec.outputs[o].buffer, sizeOf(spec.outputs[o].buffer.type));
   if (writes.empty())
-    add(spec.outputs[nest.outputs[0]].buffer.dims, widest);
+    addOutput(spec.outputs[nest.outputs[0]].buffer, widest);
 }
 
 bool TileChooser::isCarried(const Buffer &buffer) {

@@ -11,8 +11,8 @@ namespace fm::codegen {
 constexpr double lineBytes = 64;
 
 TrafficOperand::TrafficOperand(int64_t bytes,
-                               const std::vector<int64_t> &strides)
-    : bytes(bytes) {
+                               const std::vector<int64_t> &strides, bool nearby)
+    : bytes(bytes), nearby(nearby) {
   std::map<int64_t, std::vector<size_t>> byStride;
   for (size_t d = 0; d < strides.size(); ++d) {
     moving.push_back(strides[d] != 0);
@@ -140,6 +140,8 @@ Traffic trafficInto(double capacity,
                    [](const TrafficLoop &loop) { return loop.trips > 1; });
   Traffic traffic;
   for (const TrafficOperand &operand : operands) {
+    if (bytesPerRun > 0 && operand.isNearby())
+      continue;
     const double bytes = operand.footprint(kept);
     double times = 1;
     bool stays = bytes <= capacity;

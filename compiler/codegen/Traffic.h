@@ -25,9 +25,12 @@ struct TrafficLoop {
 /// that are tried.
 class TrafficOperand {
 public:
-  /// `strides`: in elements, per dimension; `bytes`: of an element.
-  TrafficOperand(int64_t bytes, const std::vector<int64_t> &strides);
+  /// `strides`: in elements, per dimension; `bytes`: of an element; `nearby`:
+  /// it lies in the L2 before the first loop starts.
+  TrafficOperand(int64_t bytes, const std::vector<int64_t> &strides,
+                 bool nearby = false);
 
+  bool isNearby() const { return nearby; }
   bool moves(std::size_t dimension) const { return moving[dimension]; }
   /// Bytes, in whole lines, of all elements for the given extents.
   double footprint(const std::vector<int64_t> &extents) const;
@@ -50,6 +53,7 @@ private:
     std::vector<std::size_t> dimensions;
   };
   int64_t bytes;
+  bool nearby;
   std::vector<bool> moving;
   std::vector<Group> groups; ///< by stride, smallest first
 
@@ -79,9 +83,10 @@ struct Traffic {
 };
 
 /// What is fetched into a cache of `capacity` bytes. `loops`: innermost first;
-/// `unit`: extents per dimension of the code inside of all loops. Each piece
-/// without gaps of what stays in the cache costs `bytesPerRun`; the start
-/// of a stream six times that, but at most 0.6 of the stream.
+/// `unit`: extents per dimension of the code inside of all loops. With
+/// `bytesPerRun` the cache is the L2: each piece without gaps of what stays
+/// there costs so much, the start of a stream six times that, but at most 0.6
+/// of the stream; what is nearby need not come.
 Traffic trafficInto(double capacity,
                     const std::vector<TrafficOperand> &operands,
                     const std::vector<TrafficLoop> &loops,

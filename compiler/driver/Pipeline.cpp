@@ -134,6 +134,7 @@ static const Stage kStages[] = {
          onFunctions(manager, passes::createFmChainSamples());
          passes::FmCutStripsOptions cut;
          cut.mostBytes = machineOf(options).stripBytes();
+         cut.cacheBytes = machineOf(options).l2Bytes;
          cut.sums = !options.exact;
          onFunctions(manager, passes::createFmCutStrips(cut));
        }

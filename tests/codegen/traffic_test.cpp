@@ -29,6 +29,18 @@ TEST(Traffic, WhatDoesNotFitComesAgain) {
             4096 * 100);
 }
 
+// Into the L2 comes what is not there: 128 KiB of 256. Into the L1 all of it
+// does.
+TEST(Traffic, WhatIsNearbyNeedNotCome) {
+  const TrafficOperand far(4, {1, 0}), nearby(4, {1, 0}, true);
+  const std::vector<TrafficLoop> loops = {{0, 32768}};
+  EXPECT_EQ(trafficInto(1 << 20, {far, nearby}, loops, {1, 1}, 96).bytes,
+            128 << 10);
+  EXPECT_EQ(trafficInto(1 << 20, {nearby}, loops, {1, 1}, 96).starts, 0);
+  EXPECT_EQ(trafficInto(1 << 15, {far, nearby}, loops, {1, 1}).bytes,
+            256 << 10);
+}
+
 // Rows of 28 columns of 240 channels, eight channels at a time.
 TEST(Traffic, Streams) {
   const TrafficOperand row(4, {240, 1});

@@ -1,6 +1,7 @@
 // RUN: fmc-opt %s --fm-cut-strips=most-bytes=4096 --split-input-file | FileCheck %s
 // RUN: fmc-opt %s --fm-cut-strips=most-bytes=65536 --split-input-file | FileCheck %s --check-prefix=SMALL
 // RUN: fmc-opt %s --fm-cut-strips --split-input-file | FileCheck %s --check-prefix=SMALL
+// RUN: fmc-opt %s --fm-cut-strips="most-bytes=4096 cache-bytes=135168" --split-input-file | FileCheck %s --check-prefix=STAYS
 // SMALL-NOT: fm.strips
 
 #id = affine_map<(n, r, c) -> (n, r, c)>
@@ -8,44 +9,44 @@
 #next = affine_map<(n, r, c) -> (n, r + 1, c)>
 
 // The second kernel makes two rows of one: six strips of a row and of two are
-// possible, of which the three that fit are taken (12 KiB of a sample, 4 KiB a
-// strip). The third reads a row behind its own: it stays out.
+// possible, of which the three that fit are taken (12 KiB of a sample pass from one
+// to the other, 4 KiB of a strip; what is read and stored besides does not count). The third reads a row behind its own: it stays out.
 // CHECK-LABEL: @rows
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
 // CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
 // CHECK:         fm.kernel n(%arg0) reads(%1) {fm.chain = 0 : i64} :
-func.func @rows(%n: index, %x: tensor<?x6x128xf32>) -> tensor<?x11x128xf32> {
-  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x6x128xf32>) -> tensor<?x6x128xf32> {
-  ^bb0(%m: index, %a: tensor<?x6x128xf32>):
-    %e = tensor.empty(%m) : tensor<?x6x128xf32>
-    %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x128xf32>) outs(%e : tensor<?x6x128xf32>) {
+func.func @rows(%n: index, %x: tensor<?x6x512xf32>) -> tensor<?x11x512xf32> {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x6x512xf32>) -> tensor<?x6x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x6x512xf32>
+    %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x512xf32>) outs(%e : tensor<?x6x512xf32>) {
     ^bb0(%in: f32, %out: f32):
       %v = arith.mulf %in, %in : f32
       linalg.yield %v : f32
-    } -> tensor<?x6x128xf32>
-    fm.yield %r : tensor<?x6x128xf32>
+    } -> tensor<?x6x512xf32>
+    fm.yield %r : tensor<?x6x512xf32>
   }
-  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x6x128xf32>) -> tensor<?x12x128xf32> {
-  ^bb0(%m: index, %a: tensor<?x6x128xf32>):
-    %e = tensor.empty(%m) : tensor<?x12x128xf32>
-    %r = linalg.generic {indexing_maps = [#half, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x128xf32>) outs(%e : tensor<?x12x128xf32>) {
+  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x6x512xf32>) -> tensor<?x12x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x6x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x12x512xf32>
+    %r = linalg.generic {indexing_maps = [#half, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x6x512xf32>) outs(%e : tensor<?x12x512xf32>) {
     ^bb0(%in: f32, %out: f32):
       %v = arith.addf %in, %in : f32
       linalg.yield %v : f32
-    } -> tensor<?x12x128xf32>
-    fm.yield %r : tensor<?x12x128xf32>
+    } -> tensor<?x12x512xf32>
+    fm.yield %r : tensor<?x12x512xf32>
   }
-  %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x12x128xf32>) -> tensor<?x11x128xf32> {
-  ^bb0(%m: index, %a: tensor<?x12x128xf32>):
-    %e = tensor.empty(%m) : tensor<?x11x128xf32>
-    %r = linalg.generic {indexing_maps = [#next, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x12x128xf32>) outs(%e : tensor<?x11x128xf32>) {
+  %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x12x512xf32>) -> tensor<?x11x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x12x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x11x512xf32>
+    %r = linalg.generic {indexing_maps = [#next, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x12x512xf32>) outs(%e : tensor<?x11x512xf32>) {
     ^bb0(%in: f32, %out: f32):
       %v = arith.addf %in, %in : f32
       linalg.yield %v : f32
-    } -> tensor<?x11x128xf32>
-    fm.yield %r : tensor<?x11x128xf32>
+    } -> tensor<?x11x512xf32>
+    fm.yield %r : tensor<?x11x512xf32>
   }
-  return %2 : tensor<?x11x128xf32>
+  return %2 : tensor<?x11x512xf32>
 }
 
 // -----
@@ -58,17 +59,17 @@ func.func @rows(%n: index, %x: tensor<?x6x128xf32>) -> tensor<?x11x128xf32> {
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 4>}
 // CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 4>}
 // CHECK:         fm.kernel n(%arg0) reads(%1) {fm.chain = 0 : i64} :
-func.func @computed(%n: index, %x: tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
-  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
-  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
-    fm.yield %a : tensor<?x8x256xf32>
+func.func @computed(%n: index, %x: tensor<?x8x512xf32>) -> tensor<?x8x512xf32> {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>):
+    fm.yield %a : tensor<?x8x512xf32>
   }
-  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
-  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+  %1 = fm.kernel n(%n) reads(%0) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>):
     %k1 = arith.constant 1 : index
     %k2 = arith.constant 2 : index
-    %e = tensor.empty(%m) : tensor<?x8x256xf32>
-    %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<?x8x256xf32>) {
+    %e = tensor.empty(%m) : tensor<?x8x512xf32>
+    %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<?x8x512xf32>) {
     ^bb0(%out: f32):
       %i = linalg.index 0 : index
       %row = linalg.index 1 : index
@@ -76,27 +77,27 @@ func.func @computed(%n: index, %x: tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
       %pair = arith.floordivsi %row, %k2 : index
       %first = arith.muli %pair, %k2 : index
       %second = arith.addi %first, %k1 : index
-      %v = tensor.extract %a[%i, %second, %c] : tensor<?x8x256xf32>
+      %v = tensor.extract %a[%i, %second, %c] : tensor<?x8x512xf32>
       linalg.yield %v : f32
-    } -> tensor<?x8x256xf32>
-    fm.yield %r : tensor<?x8x256xf32>
+    } -> tensor<?x8x512xf32>
+    fm.yield %r : tensor<?x8x512xf32>
   }
-  %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x8x256xf32>) -> tensor<?x8x256xf32> {
-  ^bb0(%m: index, %a: tensor<?x8x256xf32>):
+  %2 = fm.kernel n(%n) reads(%1) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>):
     %k7 = arith.constant 7 : index
-    %e = tensor.empty(%m) : tensor<?x8x256xf32>
-    %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<?x8x256xf32>) {
+    %e = tensor.empty(%m) : tensor<?x8x512xf32>
+    %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]} outs(%e : tensor<?x8x512xf32>) {
     ^bb0(%out: f32):
       %i = linalg.index 0 : index
       %row = linalg.index 1 : index
       %c = linalg.index 2 : index
       %mirrored = arith.subi %k7, %row : index
-      %v = tensor.extract %a[%i, %mirrored, %c] : tensor<?x8x256xf32>
+      %v = tensor.extract %a[%i, %mirrored, %c] : tensor<?x8x512xf32>
       linalg.yield %v : f32
-    } -> tensor<?x8x256xf32>
-    fm.yield %r : tensor<?x8x256xf32>
+    } -> tensor<?x8x512xf32>
+    fm.yield %r : tensor<?x8x512xf32>
   }
-  return %2 : tensor<?x8x256xf32>
+  return %2 : tensor<?x8x512xf32>
 }
 
 // -----
@@ -255,4 +256,69 @@ func.func @stored(%n: index, %x: tensor<?x6x80xf32>, %g: tensor<?x6x20xf32>)
     fm.yield %r : tensor<?x80x20xf32>
   }
   return %0, %3 : tensor<?x6x4x80xf32>, tensor<?x80x20xf32>
+}
+
+// -----
+
+#id = affine_map<(n, r, c) -> (n, r, c)>
+#first = affine_map<(n, r, c) -> (r, c)>
+#one = affine_map<(n, r, c) -> (0, c)>
+
+// Of 16 KiB that pass, 12 would go behind the cache and come back, which is less than
+// weights of 128 KiB that come for three more strips, unless these and a strip stay
+// there together; it is more than weights of 2 KiB that do.
+// CHECK-LABEL: @weights
+// CHECK-NOT:     fm.strips
+// CHECK:         return
+// STAYS-LABEL: @weights
+// STAYS-COUNT-2: fm.strips = array<i64: 0, 4>
+// STAYS-LABEL: @small_weights
+// CHECK-LABEL: @small_weights
+// CHECK-COUNT-2: fm.strips = array<i64: 0, 4>
+func.func @weights(%n: index, %x: tensor<?x8x512xf32>, %w: tensor<64x512xf32>) -> tensor<?x8x512xf32> {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x8x512xf32>
+    %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x8x512xf32>) outs(%e : tensor<?x8x512xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x8x512xf32>
+    fm.yield %r : tensor<?x8x512xf32>
+  }
+  %1 = fm.kernel n(%n) reads(%0, %w) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>, tensor<64x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>, %b: tensor<64x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x8x512xf32>
+    %r = linalg.generic {indexing_maps = [#id, #first, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a, %b : tensor<?x8x512xf32>, tensor<64x512xf32>) outs(%e : tensor<?x8x512xf32>) {
+    ^bb0(%in: f32, %inb: f32, %out: f32):
+      %v = arith.mulf %in, %inb : f32
+      linalg.yield %v : f32
+    } -> tensor<?x8x512xf32>
+    fm.yield %r : tensor<?x8x512xf32>
+  }
+  return %1 : tensor<?x8x512xf32>
+}
+
+func.func @small_weights(%n: index, %x: tensor<?x8x512xf32>, %w: tensor<1x512xf32>) -> tensor<?x8x512xf32> {
+  %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x8x512xf32>
+    %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a : tensor<?x8x512xf32>) outs(%e : tensor<?x8x512xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %v = arith.addf %in, %in : f32
+      linalg.yield %v : f32
+    } -> tensor<?x8x512xf32>
+    fm.yield %r : tensor<?x8x512xf32>
+  }
+  %1 = fm.kernel n(%n) reads(%0, %w) {fm.chain = 0 : i64} : (tensor<?x8x512xf32>, tensor<1x512xf32>) -> tensor<?x8x512xf32> {
+  ^bb0(%m: index, %a: tensor<?x8x512xf32>, %b: tensor<1x512xf32>):
+    %e = tensor.empty(%m) : tensor<?x8x512xf32>
+    %r = linalg.generic {indexing_maps = [#id, #one, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%a, %b : tensor<?x8x512xf32>, tensor<1x512xf32>) outs(%e : tensor<?x8x512xf32>) {
+    ^bb0(%in: f32, %inb: f32, %out: f32):
+      %v = arith.mulf %in, %inb : f32
+      linalg.yield %v : f32
+    } -> tensor<?x8x512xf32>
+    fm.yield %r : tensor<?x8x512xf32>
+  }
+  return %1 : tensor<?x8x512xf32>
 }
