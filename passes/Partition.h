@@ -1,5 +1,4 @@
-//===- Partition.h - Which ops run together as one kernel
-//----------------------===//
+//===- Partition.h - Which ops run together as one kernel -----------------===//
 //
 // Pure C++, without MLIR: a graph of ops in topological order, described by
 // what fusion needs to know, is partitioned into kernels. A kernel has at most
