@@ -5,8 +5,9 @@
  * on other cores, or an hour later on the same virtual ones, threads pay. No
  * model of the machine tells, but a clock does. So of every thousand short calls
  * of an entry the first few run with the host's threads, the next few without,
- * and the others as was faster; of fewer where trials do not agree. Results do
- * not depend on it: they are bitwise the same for any number of threads.
+ * and the others as was faster; of fewer where trials do not agree, or both take
+ * the same time. Results do not depend on it: they are bitwise the same for any
+ * number of threads.
  *
  *===----------------------------------------------------------------------===*/
 #include "internal.h"
@@ -17,6 +18,9 @@ enum {
   Calls = 4,
   ShortRound = 1024, /* calls from one trial to the next */
   LongRound = 16384, /* where one kind takes twice as long as the other */
+  /* Where they differ by less than an eighth, so that a trial costs little: it
+   * may be that another program's thread spins on the second core. */
+  EvenRound = 128,
   /* The round behind a trial that found something else than the one before, or is
    * the first: threads may have had to wait for others that just began, or for a
    * neighbour on their core. Each trial that agrees makes it longer. */
@@ -75,8 +79,10 @@ void fmrt_trial_begin(fm_instance *instance, int32_t entry, int64_t n) {
 /* Ends the trial of this round. */
 static void decide(fm_trial *trial, int alone) {
   const int64_t threads = trial->best[0], one = trial->best[1];
-  const int clear = alone ? threads / 2 > one : one / 2 > threads;
-  const int32_t round = clear ? LongRound : ShortRound;
+  const int64_t faster = alone ? one : threads, slower = alone ? threads : one;
+  const int32_t round = slower / 2 > faster            ? LongRound
+                        : slower - slower / 8 > faster ? ShortRound
+                                                       : EvenRound;
   if (alone != trial->alone)
     trial->most = FirstRound;
   else if (trial->most < LongRound)

@@ -127,7 +127,8 @@ TEST_F(Trial, IsRepeatedSoonWhereItChanges) {
 
 // What was found holds for a while; then the machine may have changed.
 TEST_F(Trial, IsRepeated) {
-  host.here = host.there = std::chrono::microseconds(250);
+  host.here = std::chrono::microseconds(250);
+  host.there = std::chrono::microseconds(300);
   calls(64 + 256);
   const std::string first = calls(1024);
   EXPECT_EQ(first.substr(0, 8), "tttt"
@@ -136,6 +137,17 @@ TEST_F(Trial, IsRepeated) {
   EXPECT_EQ(calls(30), "tttt"
                        "aaaa" +
                            std::string(22, 'a'));
+}
+
+// Where threads gain nothing, and cost nothing, the next trial is soon: they may
+// have met another program's.
+TEST_F(Trial, IsRepeatedSoonWhereItCostsLittle) {
+  host.here = host.there = std::chrono::microseconds(250);
+  calls(64 + 128);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(calls(128), "ttttaaaa" + std::string(120, 'a'));
+  host.there = std::chrono::microseconds(10);
+  EXPECT_EQ(calls(20), "ttttaa" + std::string(14, 't'));
 }
 
 // Where one kind takes more than twice as long, it is not tried again so soon.
