@@ -10,7 +10,8 @@
 
 // The second kernel makes two rows of one: six strips of a row and of two are
 // possible, of which the three that fit are taken (12 KiB of a sample pass from one
-// to the other, 4 KiB of a strip; what is read and stored besides does not count). The third reads a row behind its own: it stays out.
+// to the other, 4 KiB of a strip; what is read and stored besides does not count). The
+// third reads a row behind its own: it stays out.
 // CHECK-LABEL: @rows
 // CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
 // CHECK:         fm.kernel n(%arg0) reads(%0) {fm.chain = 0 : i64, fm.strips = array<i64: 0, 3>}
