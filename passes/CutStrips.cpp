@@ -327,9 +327,10 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
   }
 
   /// Whether a run gains by its strips. What passes along in them has not to go behind
-  /// the cache and back, but for what would have stayed there; a sum's operands would
-  /// have waited in memory from one pass to the other, which is twice as far. What is
-  /// read, or added to, in each strip comes again with each, unless it stays.
+  /// the cache and back, but for what would have stayed there; a sum's operands, unless
+  /// they are stored anyway, would have waited in memory from one pass to the other, which
+  /// is twice as far. What is read, or added to, in each strip comes again with each,
+  /// unless it stays.
   bool pays(const Run &run, int64_t strips) {
     int64_t passing = -mostBytes, shared = 0, again = 0;
     for (ir::KernelOp kernel : run.kernels) {
@@ -337,7 +338,7 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
       for (Value input : kernel.getInputs())
         if (cast<RankedTensorType>(input.getType()).hasStaticShape())
           shared += bytesOf(input.getType());
-        else if (isSum)
+        else if (isSum && (llvm::is_contained(run.kernels, input.getDefiningOp()) || isMadeAgain(run, kernel, input, strips)))
           passing += sampleBytes(input.getType());
       for (Value result : kernel->getResults())
         if (isSum) {
@@ -387,21 +388,25 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
     ++numRuns;
   }
 
-  /// What a sum reads of another run's, and nobody else needs in memory, comes from a
-  /// kernel of its own.
+  /// Whether a sum's operand is another run's, which nobody else needs in memory, and no
+  /// more than a transform of something smaller.
+  static bool isMadeAgain(const Run &run, ir::KernelOp sum, Value operand, int64_t strips) {
+    auto from = operand.getDefiningOp<ir::KernelOp>();
+    return from && !llvm::is_contained(run.kernels, from) && isTransform(from) &&
+           rowsOfSample(operand.getType()) % strips == 0 &&
+           2 * sampleBytes(from.getInputs().getTypes()) <= sampleBytes(operand.getType()) && passesInRunBut(operand, sum);
+  }
+
+  /// Such operands come from kernels of this run.
   void makeAgain(Run &run, int64_t strips) {
     SmallVector<ir::KernelOp> kernels;
     for (ir::KernelOp kernel : run.kernels) {
       if (run.sums.contains(kernel))
         for (OpOperand &operand : kernel->getOpOperands()) {
-          auto from = operand.get().getDefiningOp<ir::KernelOp>();
-          if (!from || llvm::is_contained(run.kernels, from) || !isTransform(from) ||
-              rowsOfSample(operand.get().getType()) % strips != 0 ||
-              2 * sampleBytes(from.getInputs().getTypes()) > sampleBytes(operand.get().getType()) ||
-              !passesInRunBut(operand.get(), kernel))
+          if (!isMadeAgain(run, kernel, operand.get(), strips))
             continue;
           OpBuilder builder(kernel);
-          auto again = cast<ir::KernelOp>(builder.clone(*from));
+          auto again = cast<ir::KernelOp>(builder.clone(*operand.get().getDefiningOp()));
           again->setAttr(kChain, kernel->getAttr(kChain));
           operand.set(again->getResult(0));
           kernels.push_back(again);

@@ -215,12 +215,16 @@ func.func @sums(%n: index, %x: tensor<?x6x80xf32>, %g: tensor<?x6x20xf32>)
 #dy = affine_map<(n, c, d, r, k) -> (n, r, k, d)>
 #dw = affine_map<(n, c, d, r, k) -> (n, c, d)>
 
-// What is needed in memory anyway is not made again.
+// What is needed in memory anyway is not made again, nor does a strip save it: 1.9 KiB of
+// the other operand would come again as sums of 6.4, but for a cache that keeps these.
 // CHECK-LABEL: @stored
-// CHECK:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1)
-// CHECK:         %[[DY:.*]] = fm.kernel n(%arg0) reads(%arg2) {fm.chain = 1 : i64, fm.strips = array<i64: 0, 2>}
-// CHECK-NEXT:    ^bb0
-// CHECK:         fm.kernel n(%arg0) reads(%[[X]], %[[DY]]) {fm.chain = 1 : i64, fm.strips = array<i64: 0, 2>, fm.sums_strips}
+// CHECK-NOT:     fm.strips
+// CHECK:         return
+// STAYS-LABEL: @stored
+// STAYS:         %[[X:.*]] = fm.kernel n(%arg0) reads(%arg1)
+// STAYS:         %[[DY:.*]] = fm.kernel n(%arg0) reads(%arg2) {fm.chain = 1 : i64, fm.strips = array<i64: 0, 2>}
+// STAYS-NEXT:    ^bb0
+// STAYS:         fm.kernel n(%arg0) reads(%[[X]], %[[DY]]) {fm.chain = 1 : i64, fm.strips = array<i64: 0, 2>, fm.sums_strips}
 func.func @stored(%n: index, %x: tensor<?x6x80xf32>, %g: tensor<?x6x20xf32>)
     -> (tensor<?x6x4x80xf32>, tensor<?x80x20xf32>) {
   %0 = fm.kernel n(%n) reads(%x) {fm.chain = 0 : i64} : (tensor<?x6x80xf32>) -> tensor<?x6x4x80xf32> {
