@@ -37,7 +37,7 @@ bool isPrefetched(const KernelSpec &spec, const Nest &nest,
                   const Access &access, const MachineModel &machine) {
   const int64_t jump = access.strides.back();
   if (access.input < 0 || jump == irregular ||
-      std::abs(jump) * access.bytes < lineBytes ||
+      std::abs(jump) * access.bytes <= lineBytes ||
       bytesOf(spec.inputs[access.input]) < machine.l1Bytes)
     return false;
   double lines = 1;

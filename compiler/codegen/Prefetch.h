@@ -5,7 +5,8 @@
 // these. It is prefetched some steps before. Not where many tiles use it again,
 // which find it in L2 and pay for each prefetch; not what belongs to a sample,
 // which a kernel has just made; nor in parts of a reduction, whose ends would
-// bring in the next part too early.
+// bring in the next part too early; nor what moves on by one line, as panels of
+// weights do, which is a stream.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FM_COMPILER_CODEGEN_PREFETCH_H

@@ -29,8 +29,8 @@ struct MachineModel {
   /// neighbour): tiles of 6 x 64 176 and 144, 8 x 48 176 and 142, 4 x 64 174
   /// and 135, 8 x 32 174 and 127, 14 x 32 176 and 121, 16 x 16 162 and 87.
   double crowdedLoad = 0;
-  /// Columns, or rows, of the panels that a dense layer's weights lie in; 0: no
-  /// panels.
+  /// Columns, or rows, of the panels that a dense layer's weights lie in, a
+  /// line of f32; 0: no panels.
   int64_t panelColumns = 0;
   /// Calls in a chain take samples of which so many times what the largest call
   /// reads and writes would fill the L2: the next call's results and weights

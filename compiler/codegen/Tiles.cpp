@@ -281,7 +281,7 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
   if (v >= 0 && storesWhole && !storesWholeAlong(v) && steps < 512)
     return std::numeric_limits<double>::infinity();
   const int64_t accumulators = vectors * results;
-  double loads = 0, rows = 0, gathers = 0, conflicts = 0;
+  double loads = 0, rows = 0, gathers = 0, conflicts = 0, halves = 0;
   int64_t live = 0, gathered = 0, inStep = accumulators;
   for (const Access &access : accesses) {
     int64_t count = 1;
@@ -297,6 +297,10 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
                           [](int64_t stride) { return stride == 0; });
     loads += once ? double(count) / steps : count;
     rows += contiguous && !once ? count : 0;
+    const int64_t along = v < 0 ? 1 : tile[v] / lanes;
+    if (contiguous && !once && count > along && tile[v] < extents[v] &&
+        tile[v] * access.bytes % 64 != 0)
+      halves += double(count) / double(along);
     for (size_t l = 0; l < loops; ++l)
       if (static_cast<int>(l) != v && access.strides[l] != irregular)
         conflicts += std::max(0., linesPerSet(access, l, tile[l]) - 2);
@@ -338,6 +342,9 @@ double TileChooser::costOf(const std::vector<int64_t> &tile, int v,
   cycles += inStep > registers ? 1 : beside ? 0.1 : 0.25;
   cycles += spillsOf(tile, v, lanes, accumulators + std::min<int64_t>(live, 4));
   cycles *= 1 + 0.025 * conflicts;
+  // Halves of lines in several places, where whole ones would do as well: in
+  // panels of columns, for example.
+  cycles *= 1 + 0.01 * halves;
   // Writing out, spread over the steps.
   for (const auto &list : {writes, epilogue})
     for (const Access &access : list)

@@ -135,7 +135,7 @@ TEST(Blocks, PartsOfReductionsAreLong) {
        dy = k.input("dy", {batch(8), fixed(128), fixed(256)});
   k.output("g", k.reduce("g", {fixed(1024), fixed(256)}, {batch(8), fixed(128)},
                          number(f32, 0),
-                         acc() + x({index(2), index(3), index(0)}) *
+                         acc() + x({index(2), index(0), index(3)}) *
                                      dy({index(2), index(3), index(1)})));
   const Plan plan = planKernel(k.spec, wide());
   ASSERT_EQ(plan.error, "");
@@ -244,6 +244,29 @@ TEST(Tiles, EndWhereWeightsInPanelsDo) {
     EXPECT_EQ(choice.vectorLoop, 2);
     EXPECT_EQ(choice.lanes, 16);
     EXPECT_EQ(to % choice.tile[2], 0) << choice.tile[2];
+  }
+}
+
+// A line of a panel is two vectors of eight: side by side in one tile, rather
+// than a half of this panel and a half of the next.
+TEST(Tiles, HoldWholeLinesOfPanels) {
+  for (auto [rows, columns] : {std::pair{256, 1024}, {256, 768}, {512, 512}}) {
+    KernelBuilder k("gradient");
+    auto x = k.input("x", {batch(8), fixed(rows), fixed(128)});
+    auto dy = k.input("dy", {batch(8), fixed(128), fixed(columns)});
+    k.output("out", k.reduce("out", {fixed(rows), fixed(columns)},
+                             {batch(8), fixed(128)}, number(ScalarType::F32, 0),
+                             acc() + x({index(2), index(0), index(3)}) *
+                                         dy({index(2), index(3), index(1)})));
+    Buffer &out = k.spec.outputs[0].buffer;
+    out.dims = inPanels(out.shape, 16, 4);
+    MachineModel machine;
+    machine.vectorBits = 256;
+    const Plan plan = planKernel(k.spec, machine);
+    ASSERT_EQ(plan.error, "");
+    const NestChoice &choice = plan.groups.back().nests[0].choice;
+    ASSERT_EQ(choice.tile.size(), 3u); // panels, rows, columns of a panel
+    EXPECT_EQ(choice.tile[2], 16) << rows << " x " << columns;
   }
 }
 
