@@ -135,7 +135,7 @@ TEST(Blocks, PartsOfReductionsAreLong) {
        dy = k.input("dy", {batch(8), fixed(128), fixed(256)});
   k.output("g", k.reduce("g", {fixed(1024), fixed(256)}, {batch(8), fixed(128)},
                          number(f32, 0),
-                         acc() + x({index(2), index(0), index(3)}) *
+                         acc() + x({index(2), index(3), index(0)}) *
                                      dy({index(2), index(3), index(1)})));
   const Plan plan = planKernel(k.spec, wide());
   ASSERT_EQ(plan.error, "");
