@@ -296,7 +296,8 @@ struct CutStrips : impl::FmCutStripsBase<CutStrips> {
   void runOnOperation() override {
     if (mostBytes <= 0)
       return;
-    const Run none{.mayAddUp = sums};
+    Run none;
+    none.mayAddUp = sums;
     Run run = none;
     for (auto kernel : getOperation().getOps<ir::KernelOp>()) {
       const bool goesOn = !run.kernels.empty() && chainOf(kernel) >= 0 && chainOf(kernel) == chainOf(run.kernels.back());
