@@ -226,6 +226,7 @@ private:
     RowsAhead ahead;
     ahead.accumulator = b.accumulators[i].name();
     ahead.linesPerPass = next.linesPerPass;
+    ahead.passesPerLine = next.passesPerLine;
     ahead.steps = choice.unrollReduction;
     for (const NextRows::Operand &operand : next.operands)
       ahead.operands.push_back({inputs[operand.input].name(),

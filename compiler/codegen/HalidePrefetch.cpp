@@ -173,7 +173,8 @@ Stmt PrefetchesOfRows::prefetchIn(const RowsAhead &ahead,
   for (int part = 0; part < ahead.linesPerPass; ++part) {
     // Lines of the operands' rows, after each other, in the last passes; in
     // others, always the same one.
-    const Halide::Expr line = passesLeft * ahead.linesPerPass + part;
+    const Halide::Expr line =
+        passesLeft / ahead.passesPerLine * ahead.linesPerPass + part;
     Halide::Expr base =
         Variable::make(Halide::type_of<void *>(), rows.back().operand.buffer);
     Halide::Expr start = 0, step = 0;
@@ -199,9 +200,9 @@ Stmt PrefetchesOfRows::prefetchIn(const RowsAhead &ahead,
       return Variable::make(value.type(), name + what);
     };
     base = named(".base", base);
-    start = named(".start", start);
+    start = named(".start", start + passesLeft % ahead.passesPerLine * step);
     step = named(".step", step);
-    for (int s = ahead.steps; s-- > 0;)
+    for (int s = ahead.steps; (s -= ahead.passesPerLine) >= 0;)
       body = Block::make(
           Evaluate::make(Call::make(
               rows[0].type, Call::prefetch,

@@ -39,9 +39,10 @@ struct RowsAhead {
   std::string accumulator;
   std::vector<std::string> passes; ///< outermost first
   std::string moving;              ///< the loop that moves on
-  std::string around;   ///< moves on where that one has ended; empty: none
-  int linesPerPass = 1; ///< in each step of the reduction
-  int steps = 1;        ///< in one iteration of the innermost loop
+  std::string around;    ///< moves on where that one has ended; empty: none
+  int linesPerPass = 1;  ///< in each step of the reduction
+  int passesPerLine = 1; ///< or so many take turns, a step each
+  int steps = 1;         ///< in one iteration of the innermost loop
 };
 
 /// Adds the prefetches.

@@ -2,7 +2,9 @@
 #include "compiler/codegen/Prefetch.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "compiler/codegen/Layouts.h"
 
@@ -137,8 +139,15 @@ void addOperands(const KernelSpec &spec, const Nest &nest,
       lines += row;
     }
   }
+  if (lines == 0)
+    return;
   next.linesPerPass = (lines + passes - 1) / passes;
-  if (next.linesPerPass * minVectorsPerLine > nest.choice.vectors())
+  next.passesPerLine =
+      std::gcd(nest.choice.unrollReduction, // turns within an iteration
+               std::bit_floor(static_cast<uint64_t>(
+                   std::max<int64_t>(passes / lines, 1))));
+  if (next.linesPerPass * minVectorsPerLine >
+      nest.choice.vectors() * next.passesPerLine)
     next.operands.clear();
 }
 

@@ -40,7 +40,9 @@ bool prefetchesEpilogue(const Nest &nest, const NestChoice &choice,
 /// What is read again and again while a loop stands still: the tiles inside of
 /// it, "passes", all walk through the same rows, and when it moves on, other
 /// rows come from far away, in one pass, which waits for each of them. So each
-/// pass prefetches a share of every row that the loop will want next.
+/// pass prefetches a share of every row that the loop will want next; where
+/// there are more passes than lines in a row, a few share a line, each of them
+/// in its share of the rows.
 struct NextRows {
   struct Operand {
     int input = 0;
@@ -52,8 +54,9 @@ struct NextRows {
   /// with `inReduction`, of the reduction's: there, blocks go through parts.
   int position = -1;
   bool inReduction = false;
-  std::vector<int> passes;  ///< loops of the nest, outermost first
-  int64_t linesPerPass = 1; ///< that a pass prefetches in each step
+  std::vector<int> passes;   ///< loops of the nest, outermost first
+  int64_t linesPerPass = 1;  ///< that a pass prefetches in each step, or:
+  int64_t passesPerLine = 1; ///< that take turns, a step each
 };
 
 /// Without operands where it does not pay.

@@ -59,6 +59,7 @@ NestChoice block(int64_t rows, int64_t columns, int64_t down, int64_t across) {
   choice.order = {0, 1};
   choice.block = {down, across};
   choice.reductionOuter = 1;
+  choice.unrollReduction = 4;
   choice.parallelLoops = 0;
   return choice;
 }
@@ -109,6 +110,19 @@ TEST(NextRows, AreOfTheNextSampleInABlock) {
   EXPECT_EQ(rows.position, 0);
   EXPECT_EQ(rows.passes, (std::vector<int>{0, 1}));
   EXPECT_EQ(rows.linesPerPass, 1);
+}
+
+// 64 tiles for eight lines: four share a line, one row of four each, which is
+// as many as there are steps in an iteration of the loop.
+TEST(NextRows, AreSharedByManyPasses) {
+  const auto rows = planned::next(planned::gradient(64, 128, 64, 64),
+                                  planned::block(4, 16, 16, 4));
+  EXPECT_EQ(planned::operands(rows), (Rows{{0, 4, 64}, {1, 4, 64}}));
+  EXPECT_EQ(rows.linesPerPass, 1);
+  EXPECT_EQ(rows.passesPerLine, 4);
+  const auto few = planned::next(planned::gradient(64, 128, 64, 64),
+                                 planned::block(13, 32, 5, 2));
+  EXPECT_EQ(few.passesPerLine, 1);
 }
 
 // Four tiles share six lines, two in a step of 26 products; two tiles five
@@ -278,40 +292,67 @@ Places executed(Func out, const std::vector<Argument> &arguments,
   return places;
 }
 
-// Sums over four rows of x (64 numbers) times y (6): while tiles of 2 columns
-// of y pass, the next 32 columns of x arrive, a line in each of the last two of
-// three passes. The first pass has nothing to do.
-TEST(Prefetch, RowsOfTheNextStrip) {
-  ImageParam x(type_of<float>(), 2, "x"), y(type_of<float>(), 2, "y");
-  x.dim(0).set_bounds(0, 64).dim(1).set_bounds(0, 4).set_stride(64);
-  y.dim(0).set_bounds(0, 6).dim(1).set_bounds(0, 4).set_stride(6);
-  Var i("i"), j("j"), io("io"), ii("ii"), jo("jo"), ji("ji");
-  RDom r(0, 4, "r");
-  Func acc("acc"), out("out");
-  acc(i, j) = 0.f;
-  acc(i, j) += x(i, r) * y(j, r);
-  out(i, j) = acc(i, j);
-  out.bound(i, 0, 64).bound(j, 0, 6);
-  out.split(i, io, ii, 32).split(j, jo, ji, 2);
-  out.reorder(ii, ji, jo, io).vectorize(ii, 8).unroll(ji);
-  acc.compute_at(out, jo).bound_extent(i, 32).bound_extent(j, 2);
-  acc.update().reorder(i, j, r).vectorize(i, 8).unroll(i).unroll(j);
-  RVar rounds("rounds"), step("step");
-  acc.update().split(r, rounds, step, 2).unroll(step);
-
+/// Sums over four rows of x (64 numbers) times y (two for each pass), in steps
+/// of two rows. Tiles of 2 columns of y pass, then come the next 32 columns of
+/// x.
+struct Strips {
+  ImageParam x{type_of<float>(), 2, "x"}, y{type_of<float>(), 2, "y"};
+  Func out{"out"};
   fm::codegen::RowsAhead ahead;
-  ahead.operands = {{"x", 2, 64}};
-  ahead.accumulator = acc.name();
-  ahead.passes = {"jo"};
-  ahead.moving = "io";
-  ahead.steps = 2;
+
+  explicit Strips(int passes) {
+    x.dim(0).set_bounds(0, 64).dim(1).set_bounds(0, 4).set_stride(64);
+    y.dim(0).set_bounds(0, 2 * passes).dim(1).set_bounds(0, 4);
+    y.dim(1).set_stride(2 * passes);
+    Var i("i"), j("j"), io("io"), ii("ii"), jo("jo"), ji("ji");
+    RDom r(0, 4, "r");
+    Func acc("acc");
+    acc(i, j) = 0.f;
+    acc(i, j) += x(i, r) * y(j, r);
+    out(i, j) = acc(i, j);
+    out.bound(i, 0, 64).bound(j, 0, 2 * passes);
+    out.split(i, io, ii, 32).split(j, jo, ji, 2);
+    out.reorder(ii, ji, jo, io).vectorize(ii, 8).unroll(ji);
+    acc.compute_at(out, jo).bound_extent(i, 32).bound_extent(j, 2);
+    acc.update().reorder(i, j, r).vectorize(i, 8).unroll(i).unroll(j);
+    RVar rounds("rounds"), step("step");
+    acc.update().split(r, rounds, step, 2).unroll(step);
+    ahead.operands = {{"x", 2, 64}};
+    ahead.accumulator = acc.name();
+    ahead.passes = {"jo"};
+    ahead.moving = "io";
+    ahead.steps = 2;
+  }
+};
+
+// The next 32 columns arrive, a line in each of the last two of three passes.
+// The first pass has nothing to do.
+TEST(Prefetch, RowsOfTheNextStrip) {
+  Strips strips(3);
   Places expected;
   for (int strip : {1, 2}) // the second one is behind the end
     for (int line : {-1, 1, 0})
       for (int row = 0; row < 4; ++row)
         expected.emplace_back("x",
                               line < 0 ? 0 : strip * 32 + row * 64 + line * 16);
-  EXPECT_EQ(executed(out, {x, y}, ahead), expected);
+  EXPECT_EQ(executed(strips.out, {strips.x, strips.y}, strips.ahead), expected);
+}
+
+// Of five passes the last four do it, half of the rows each: first the odd ones
+// of the second line.
+TEST(Prefetch, RowsAreSharedByPasses) {
+  Strips strips(5);
+  strips.ahead.passesPerLine = 2;
+  Places expected;
+  for (int strip : {1, 2}) {
+    // Its rows are those that the pass would have.
+    expected.insert(expected.end(), 2, {"x", 0});
+    for (int line : {1, 0})
+      for (int first : {1, 0})
+        for (int row = first; row < 4; row += 2)
+          expected.emplace_back("x", strip * 32 + row * 64 + line * 16);
+  }
+  EXPECT_EQ(executed(strips.out, {strips.x, strips.y}, strips.ahead), expected);
 }
 
 // Two samples of three rows each; a block of sums is a plane of x and y. Its
