@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
-#include "compiler/ir/Parts.h"
 #include "compiler/ir/Layouts.h"
+#include "compiler/ir/Parts.h"
 #include "compiler/ir/Together.h"
 #include "compiler/ir/Views.h"
 #include "passes/Contractions.h"
@@ -88,14 +88,21 @@ Rows wantedRows(OpResult result) {
   return {};
 }
 
+/// The dimension of places that are written or read at once, in a tensor that may have
+/// them anywhere.
+std::optional<int64_t> dimensionOfPlanes(OpResult result) {
+  auto kernel = cast<ir::KernelOp>(result.getOwner());
+  Operation *writer = kernel.getBody().front().getTerminator()->getOperand(result.getResultNumber()).getDefiningOp();
+  auto dimension = writer ? atOnceOf(writer) : std::nullopt;
+  return isInternal(result) && !isViewed(result) && !holderOf(result) ? dimension : std::nullopt;
+}
+
 /// What lies between places that are written or read at once: planes that are to
 /// lie one cache line further apart, where otherwise they meet in two sets of a
 /// cache (points of the seed CNN's second kernel: 23 us, apart 5).
 Rows wantedPlanes(OpResult result, Rows rows) {
-  auto kernel = cast<ir::KernelOp>(result.getOwner());
-  Operation *writer = kernel.getBody().front().getTerminator()->getOperand(result.getResultNumber()).getDefiningOp();
-  auto dimension = writer ? atOnceOf(writer) : std::nullopt;
-  if (!dimension || !isInternal(result) || isViewed(result) || holderOf(result))
+  auto dimension = dimensionOfPlanes(result);
+  if (!dimension)
     return {};
   auto type = cast<RankedTensorType>(result.getType());
   int64_t length = 1;
@@ -107,6 +114,27 @@ Rows wantedPlanes(OpResult result, Rows rows) {
   const int64_t bytes = type.getElementTypeBitWidth() / 8;
   const int64_t dense = rows.pitch ? length / rows.length * rows.pitch : length;
   return dense * bytes % 2048 == 0 ? Rows{length, dense + 64 / bytes} : Rows();
+}
+
+/// Such planes in stacks: a sum over all stacks walks through one plane of each, which
+/// have all sets of a cache to share if stacks are an odd number of lines apart.
+Rows wantedStacks(OpResult result, Rows rows, Rows planes) {
+  auto dimension = dimensionOfPlanes(result);
+  if (dimension.value_or(0) == 0)
+    return {};
+  auto type = cast<RankedTensorType>(result.getType());
+  int64_t length = 1;
+  for (int64_t size : type.getShape().drop_front(*dimension)) {
+    if (ShapedType::isDynamic(size))
+      return {};
+    length *= size;
+  }
+  const int64_t lineElements = 64 * 8 / type.getElementTypeBitWidth();
+  int64_t pitch = length;
+  for (Rows inside : {rows, planes})
+    if (inside.pitch)
+      pitch = length / inside.length * inside.pitch;
+  return pitch % (2 * lineElements) == 0 ? Rows{length, pitch + lineElements} : Rows();
 }
 
 /// Whether a kernel that pads or joins its inputs can have them where they belong:
@@ -168,11 +196,12 @@ MatrixUse useOf(ir::KernelOp kernel, unsigned input) {
 /// rows of each: of such operands one is copied into another order.
 bool makesGradientOfRows(ir::KernelOp kernel, Type matrix) {
   return kernel && llvm::any_of(kernel.getBody().front().getOps<linalg::GenericOp>(), [&](linalg::GenericOp op) {
-    return isContraction(op) && op.getResultTypes()[0] == matrix && llvm::all_of(op.getInputs(), [](Value input) {
-      auto type = cast<RankedTensorType>(input.getType());
-      return type.getRank() > 2 && type.isDynamicDim(0);
-    });
-  });
+           return isContraction(op) && op.getResultTypes()[0] == matrix &&
+                  llvm::all_of(op.getInputs(), [](Value input) {
+                    auto type = cast<RankedTensorType>(input.getType());
+                    return type.getRank() > 2 && type.isDynamicDim(0);
+                  });
+         });
 }
 
 struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
@@ -318,7 +347,7 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
         ++numInside;
       }
     for (auto kernel : function.getOps<ir::KernelOp>()) {
-      SmallVector<Rows> rows, planes;
+      SmallVector<Rows> rows, planes, stacks;
       SmallVector<int64_t> panels(kernel->getNumResults(), 0);
       for (OpResult result : kernel->getResults()) {
         rows.push_back(wantedRows(result));
@@ -334,12 +363,14 @@ struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {
           }
         }
         planes.push_back(wantedPlanes(result, rows.back()));
-        numPadded += rows.back().pitch || planes.back().pitch;
+        stacks.push_back(wantedStacks(result, rows.back(), planes.back()));
+        numPadded += rows.back().pitch || planes.back().pitch || stacks.back().pitch;
       }
       if (llvm::any_of(panels, [](int64_t width) { return width != 0; }))
         kernel->setAttr(kPanels, builder.getDenseI64ArrayAttr(panels));
       note(kernel, rows, kPitches, kRowLengths);
       note(kernel, planes, kPlanePitches, kPlaneLengths);
+      note(kernel, stacks, kStackPitches, kStackLengths);
     }
   }
 

@@ -3,8 +3,8 @@
 // A tensor is row-major; its rows may lie further apart than they are long. The
 // distance is its pitch: an attribute of function arguments that persist, and of
 // kernels for their results. A row is the last dimension, or several of the last
-// dimensions: a view may split it. So may planes, which consist of rows, in what
-// kernels pass to each other. What the application looks at is dense.
+// dimensions: a view may split it. So may planes, which consist of rows, and stacks
+// of planes in what kernels pass to each other. What the application looks at is dense.
 //
 // Tensors between kernels may have a slot in each sample's part of the arena:
 // their samples lie as far apart as those parts do (PlanMemory.cpp).
@@ -30,6 +30,9 @@ inline constexpr llvm::StringLiteral kRowLengths = "fm.row_lengths";
 /// The same two of planes; a plane's elements are counted without gaps.
 inline constexpr llvm::StringLiteral kPlanePitches = "fm.plane_pitches";
 inline constexpr llvm::StringLiteral kPlaneLengths = "fm.plane_lengths";
+/// The same two of stacks of planes.
+inline constexpr llvm::StringLiteral kStackPitches = "fm.stack_pitches";
+inline constexpr llvm::StringLiteral kStackLengths = "fm.stack_lengths";
 
 /// On arguments: a matrix lies in panels of so many columns, one behind the other;
 /// negative: the transposed matrix does, in panels of so many rows.
@@ -41,7 +44,7 @@ inline constexpr llvm::StringLiteral kPanels = "fm.panels";
 /// follow each other.
 inline constexpr llvm::StringLiteral kSamplePitches = "fm.sample_pitches";
 
-/// Rows, or planes, of `length` elements that begin every `pitch` elements.
+/// Rows, planes, or stacks, of `length` elements that begin every `pitch` elements.
 struct Rows {
   int64_t length = 0, pitch = 0;
 };
@@ -61,24 +64,25 @@ inline size_t rowRank(llvm::ArrayRef<int64_t> shape, int64_t length) {
 }
 
 /// What lies apart in a value between kernels, which may be a view: rows, then
-/// planes; nothing if it is dense.
-inline llvm::SmallVector<Rows, 2> rowsOf(mlir::Value value) {
+/// planes, then stacks; nothing if it is dense.
+inline llvm::SmallVector<Rows, 3> rowsOf(mlir::Value value) {
   value = viewRoot(value);
   auto type = llvm::dyn_cast<mlir::RankedTensorType>(value.getType());
   if (!type || type.getRank() == 0)
     return {}; // the number of samples, a scalar
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
-    auto pitch = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPitch)
-                          : mlir::IntegerAttr();
+    auto pitch =
+        function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPitch) : mlir::IntegerAttr();
     if (!pitch)
       return {};
     return {{type.getShape().back(), pitch.getInt()}};
   }
-  llvm::SmallVector<Rows, 2> result;
+  llvm::SmallVector<Rows, 3> result;
   if (auto kernel = value.getDefiningOp<ir::KernelOp>()) {
     const unsigned number = llvm::cast<mlir::OpResult>(value).getResultNumber();
-    for (auto [lengths, pitches] : {std::pair(kRowLengths, kPitches), {kPlaneLengths, kPlanePitches}}) {
+    for (auto [lengths, pitches] :
+         {std::pair(kRowLengths, kPitches), {kPlaneLengths, kPlanePitches}, {kStackLengths, kStackPitches}}) {
       auto length = kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(lengths);
       auto pitch = kernel->getAttrOfType<mlir::DenseI64ArrayAttr>(pitches);
       if (pitch && pitch[number])
@@ -93,8 +97,8 @@ inline llvm::SmallVector<Rows, 2> rowsOf(mlir::Value value) {
 inline int64_t panelOf(mlir::Value value) {
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
-    auto panel = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPanel)
-                          : mlir::IntegerAttr();
+    auto panel =
+        function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPanel) : mlir::IntegerAttr();
     return panel ? panel.getInt() : 0;
   }
   auto kernel = value.getDefiningOp<ir::KernelOp>();

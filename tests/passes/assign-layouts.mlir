@@ -446,3 +446,54 @@ module {
     return %5#0, %5#1, %1, %2, %4 : tensor<512x128xf32>, tensor<512x128xf32>, tensor<?x4x512xf32>, tensor<?x4x128xf32>, tensor<?x512xf32>
   }
 }
+
+// -----
+
+// Such planes in stacks, an odd number of lines apart: a sum over samples walks through
+// one plane of each. 36 planes of 129 lines, and one more line; 5 planes of 21 lines are
+// 105; 4 planes of 2 floats are half a line.
+// CHECK-LABEL: @stacks
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) {fm.plane_lengths = array<i64: 2048>, fm.plane_pitches = array<i64: 2064>, fm.stack_lengths = array<i64: 73728>, fm.stack_pitches = array<i64: 74320>} : (tensor<?x2xf32>) -> tensor<?x1x36x16x128xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) : (tensor<?x2xf32>) -> tensor<?x1x5x21x16xf32>
+// CHECK:         fm.kernel n(%arg0) reads(%arg1) : (tensor<?x2xf32>) -> tensor<?x1x4x1x2xf32>
+#five = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3, d4)>
+module {
+  fm.model @m batch 16 {
+  }
+  func.func @stacks(%n: index {fm.binding = #fm.binding<samples, "n">},
+                    %x: tensor<?x2xf32> {fm.binding = #fm.binding<input, "x">})
+      -> (tensor<?x2xf32> {fm.binding = #fm.binding<output, "y">}) {
+    %0 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<?x1x36x16x128xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty(%m) : tensor<?x1x36x16x128xf32>
+      %p = linalg.generic {indexing_maps = [#five], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]} outs(%e : tensor<?x1x36x16x128xf32>) attrs = {fm.at_once = 2 : i64} {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<?x1x36x16x128xf32>
+      fm.yield %p : tensor<?x1x36x16x128xf32>
+    }
+    %1 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<?x1x5x21x16xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty(%m) : tensor<?x1x5x21x16xf32>
+      %p = linalg.generic {indexing_maps = [#five], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]} outs(%e : tensor<?x1x5x21x16xf32>) attrs = {fm.at_once = 2 : i64} {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<?x1x5x21x16xf32>
+      fm.yield %p : tensor<?x1x5x21x16xf32>
+    }
+    %2 = fm.kernel n(%n) reads(%x) : (tensor<?x2xf32>) -> tensor<?x1x4x1x2xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>):
+      %e = tensor.empty(%m) : tensor<?x1x4x1x2xf32>
+      %p = linalg.generic {indexing_maps = [#five], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]} outs(%e : tensor<?x1x4x1x2xf32>) attrs = {fm.at_once = 2 : i64} {
+      ^bb1(%o: f32):
+        linalg.yield %o : f32
+      } -> tensor<?x1x4x1x2xf32>
+      fm.yield %p : tensor<?x1x4x1x2xf32>
+    }
+    %3 = fm.kernel n(%n) reads(%x, %0, %1, %2) : (tensor<?x2xf32>, tensor<?x1x36x16x128xf32>, tensor<?x1x5x21x16xf32>, tensor<?x1x4x1x2xf32>) -> tensor<?x2xf32> {
+    ^bb0(%m: index, %a: tensor<?x2xf32>, %b: tensor<?x1x36x16x128xf32>, %c: tensor<?x1x5x21x16xf32>, %d: tensor<?x1x4x1x2xf32>):
+      fm.yield %a : tensor<?x2xf32>
+    }
+    return %3 : tensor<?x2xf32>
+  }
+}
