@@ -57,7 +57,7 @@ bool mayMove(const Instruction &i) {
 class BlockInterleaver {
 public:
   BlockInterleaver(llvm::BasicBlock &block, llvm::AAResults &alias, size_t most)
-      : block(block), alias(alias), most(most) {}
+      : block(block), alias(alias), vectors(most) {}
 
   bool run() {
     for (Instruction &i : block) {
@@ -79,6 +79,8 @@ public:
         continue;
       Group group = groupOf(first, done);
       auto &members = group.chains;
+      const size_t most =
+          std::max<size_t>(2, vectors / strandsOf(chains[first], group));
       // As many groups as it takes, of the same size.
       const size_t groups = (members.size() + most - 1) / most;
       members.resize((members.size() + groups - 1) / groups);
@@ -97,7 +99,7 @@ public:
 private:
   llvm::BasicBlock &block;
   llvm::AAResults &alias;
-  const size_t most;
+  const size_t vectors; ///< with one formula each, at most
   std::vector<Instruction *> order;
   llvm::DenseMap<const Instruction *, size_t> number;
   std::vector<llvm::StoreInst *> stores;
@@ -193,6 +195,14 @@ private:
         return group;
     }
     return {{first}};
+  }
+
+  /// Operations of a chain for each that waits for all before: a function and
+  /// its derivative are two strands, which keep values for each other.
+  static size_t strandsOf(const Chain &chain, const Group &group) {
+    const size_t count = chain.arithmetic.size() - group.skipped;
+    const size_t depth = std::max(1, depthOf(chain.behind(group.skipped)));
+    return std::max<size_t>(1, (count + depth / 2) / depth);
   }
 
   /// Addresses may be computed in different ways, and stores stand in another

@@ -18,8 +18,10 @@ namespace fm::codegen {
 /// In each block of straight code, the operations of up to `most` vectors that
 /// are stored with the same long formula, one after the other, alternate. Where
 /// only the formulas' ends stand so, behind sums of an unrolled reduction that
-/// alternate already, the ends do. Values are the same; accesses that may be of
-/// the same memory keep their order.
+/// alternate already, the ends do. Of formulas that are two chains already,
+/// half as many vectors do: those of a function and its derivative would not
+/// fit into the registers. Values are the same; accesses that may be of the
+/// same memory keep their order.
 class InterleaveChains : public llvm::PassInfoMixin<InterleaveChains> {
 public:
   explicit InterleaveChains(int most) : most(most) {}

@@ -185,4 +185,35 @@ TEST(InterleaveChains, WhatStoresOfOneVectorShareIsComputedOnce) {
             times("0 1", formulaLength));
 }
 
+TEST(InterleaveChains, StoresWithoutAFormulaStay) {
+  std::string stores;
+  for (const std::string k : {"0", "4"})
+    stores += "  %q" + k + " = getelementptr float, ptr %out, i64 " + k +
+              "\n  store <4 x float> %c, ptr %q" + k + "\n";
+  EXPECT_EQ(orderAfter(apart, stores, 4), "");
+}
+
+// Of a function and its derivative, two chains of the same number, half as many
+// vectors.
+TEST(InterleaveChains, TwoChainsOfEachVector) {
+  auto both = [](int k) {
+    const std::string n = std::to_string(k), v = "<4 x float> ";
+    std::string text = formula(k), last = "%x" + n;
+    for (int i = 0; i < formulaLength; ++i) {
+      const std::string id = n + "_d" + std::to_string(i);
+      text += "  %m" + id + " = fmul " + v + last + ", %c\n";
+      text += "  %a" + id + " = fadd " + v + "%m" + id + ", %x" + n + "\n";
+      last = "%a" + id;
+    }
+    return text + "  %b" + n + " = fadd " + v + last + ", %a" + n +
+           "_11\n  %t" + n + " = getelementptr float, ptr %sums, i64 " +
+           std::to_string(4 * k) + "\n  store " + v + "%b" + n + ", ptr %t" +
+           n + "\n";
+  };
+  EXPECT_EQ(orderAfter(apart + ", ptr noalias %sums",
+                       both(0) + both(1) + both(2) + both(3), 4),
+            times("0 1", 2 * formulaLength) + " " +
+                times("2 3", 2 * formulaLength));
+}
+
 } // namespace
