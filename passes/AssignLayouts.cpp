@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Bindings.h"
-#include "compiler/ir/Layouts.h"
 #include "compiler/ir/Parts.h"
+#include "compiler/ir/Layouts.h"
 #include "compiler/ir/Together.h"
 #include "compiler/ir/Views.h"
 #include "passes/Contractions.h"
@@ -97,6 +97,25 @@ std::optional<int64_t> dimensionOfPlanes(OpResult result) {
   return isInternal(result) && !isViewed(result) && !holderOf(result) ? dimension : std::nullopt;
 }
 
+/// Elements of the dimensions from `first` on; 0: of a number that is not known.
+int64_t lengthFrom(RankedTensorType type, int64_t first) {
+  auto shape = type.getShape().drop_front(first);
+  return llvm::any_of(shape, ShapedType::isDynamic) ? 0 : ShapedType::getNumElements(shape);
+}
+
+/// Elements from the begin of `length` ones to their end, with what lies apart among
+/// them: rows, then planes.
+int64_t apartWith(int64_t length, ArrayRef<Rows> inside) {
+  int64_t apart = length;
+  for (Rows each : inside)
+    if (each.pitch)
+      apart = length / each.length * each.pitch;
+  return apart;
+}
+
+/// Elements of a cache line.
+int64_t lineOf(RankedTensorType type) { return 64 * 8 / type.getElementTypeBitWidth(); }
+
 /// What lies between places that are written or read at once: planes that are to
 /// lie one cache line further apart, where otherwise they meet in two sets of a
 /// cache (points of the seed CNN's second kernel: 23 us, apart 5).
@@ -105,15 +124,9 @@ Rows wantedPlanes(OpResult result, Rows rows) {
   if (!dimension)
     return {};
   auto type = cast<RankedTensorType>(result.getType());
-  int64_t length = 1;
-  for (int64_t size : type.getShape().drop_front(*dimension + 1)) {
-    if (ShapedType::isDynamic(size))
-      return {};
-    length *= size;
-  }
-  const int64_t bytes = type.getElementTypeBitWidth() / 8;
-  const int64_t dense = rows.pitch ? length / rows.length * rows.pitch : length;
-  return dense * bytes % 2048 == 0 ? Rows{length, dense + 64 / bytes} : Rows();
+  const int64_t length = lengthFrom(type, *dimension + 1), apart = apartWith(length, {rows});
+  const int64_t line = lineOf(type);
+  return length > 0 && apart % (32 * line) == 0 ? Rows{length, apart + line} : Rows();
 }
 
 /// Such planes in stacks: a sum over all stacks walks through one plane of each, which
@@ -123,18 +136,9 @@ Rows wantedStacks(OpResult result, Rows rows, Rows planes) {
   if (dimension.value_or(0) == 0)
     return {};
   auto type = cast<RankedTensorType>(result.getType());
-  int64_t length = 1;
-  for (int64_t size : type.getShape().drop_front(*dimension)) {
-    if (ShapedType::isDynamic(size))
-      return {};
-    length *= size;
-  }
-  const int64_t lineElements = 64 * 8 / type.getElementTypeBitWidth();
-  int64_t pitch = length;
-  for (Rows inside : {rows, planes})
-    if (inside.pitch)
-      pitch = length / inside.length * inside.pitch;
-  return pitch % (2 * lineElements) == 0 ? Rows{length, pitch + lineElements} : Rows();
+  const int64_t length = lengthFrom(type, *dimension), apart = apartWith(length, {rows, planes});
+  const int64_t line = lineOf(type);
+  return length > 0 && apart % (2 * line) == 0 ? Rows{length, apart + line} : Rows();
 }
 
 /// Whether a kernel that pads or joins its inputs can have them where they belong:
@@ -196,12 +200,11 @@ MatrixUse useOf(ir::KernelOp kernel, unsigned input) {
 /// rows of each: of such operands one is copied into another order.
 bool makesGradientOfRows(ir::KernelOp kernel, Type matrix) {
   return kernel && llvm::any_of(kernel.getBody().front().getOps<linalg::GenericOp>(), [&](linalg::GenericOp op) {
-           return isContraction(op) && op.getResultTypes()[0] == matrix &&
-                  llvm::all_of(op.getInputs(), [](Value input) {
-                    auto type = cast<RankedTensorType>(input.getType());
-                    return type.getRank() > 2 && type.isDynamicDim(0);
-                  });
-         });
+    return isContraction(op) && op.getResultTypes()[0] == matrix && llvm::all_of(op.getInputs(), [](Value input) {
+      auto type = cast<RankedTensorType>(input.getType());
+      return type.getRank() > 2 && type.isDynamicDim(0);
+    });
+  });
 }
 
 struct AssignLayouts : impl::FmAssignLayoutsBase<AssignLayouts> {

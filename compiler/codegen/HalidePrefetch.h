@@ -41,7 +41,7 @@ struct RowsAhead {
   std::string moving;              ///< the loop that moves on
   std::string around;    ///< moves on where that one has ended; empty: none
   int linesPerPass = 1;  ///< in each step of the reduction
-  int passesPerLine = 1; ///< or so many take turns, a step each
+  int passesPerLine = 1; ///< or so many take turns; divides `steps`
   int steps = 1;         ///< in one iteration of the innermost loop
 };
 

@@ -99,7 +99,7 @@ public:
 private:
   llvm::BasicBlock &block;
   llvm::AAResults &alias;
-  const size_t vectors; ///< with one formula each, at most
+  const size_t vectors; ///< at most, of one strand each
   std::vector<Instruction *> order;
   llvm::DenseMap<const Instruction *, size_t> number;
   std::vector<llvm::StoreInst *> stores;
@@ -197,8 +197,9 @@ private:
     return {{first}};
   }
 
-  /// Operations of a chain for each that waits for all before: a function and
-  /// its derivative are two strands, which keep values for each other.
+  /// How many of a chain's operations need not wait for each other, on average:
+  /// a function and its derivative are two strands, each of which keeps its
+  /// values.
   static size_t strandsOf(const Chain &chain, const Group &group) {
     const size_t count = chain.arithmetic.size() - group.skipped;
     const size_t depth = std::max(1, depthOf(chain.behind(group.skipped)));

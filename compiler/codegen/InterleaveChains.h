@@ -19,7 +19,7 @@ namespace fm::codegen {
 /// are stored with the same long formula, one after the other, alternate. Where
 /// only the formulas' ends stand so, behind sums of an unrolled reduction that
 /// alternate already, the ends do. Of formulas that are two chains already,
-/// half as many vectors do: those of a function and its derivative would not
+/// half as many vectors do: values of a function and its derivative would not
 /// fit into the registers. Values are the same; accesses that may be of the
 /// same memory keep their order.
 class InterleaveChains : public llvm::PassInfoMixin<InterleaveChains> {

@@ -72,8 +72,8 @@ inline llvm::SmallVector<Rows, 3> rowsOf(mlir::Value value) {
     return {}; // the number of samples, a scalar
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
-    auto pitch =
-        function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPitch) : mlir::IntegerAttr();
+    auto pitch = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPitch)
+                          : mlir::IntegerAttr();
     if (!pitch)
       return {};
     return {{type.getShape().back(), pitch.getInt()}};
@@ -97,8 +97,8 @@ inline llvm::SmallVector<Rows, 3> rowsOf(mlir::Value value) {
 inline int64_t panelOf(mlir::Value value) {
   if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(value)) {
     auto function = llvm::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
-    auto panel =
-        function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPanel) : mlir::IntegerAttr();
+    auto panel = function ? function.getArgAttrOfType<mlir::IntegerAttr>(argument.getArgNumber(), kPanel)
+                          : mlir::IntegerAttr();
     return panel ? panel.getInt() : 0;
   }
   auto kernel = value.getDefiningOp<ir::KernelOp>();
