@@ -9,6 +9,7 @@
 #include "compiler/codegen/CopyKernel.h"
 #include "compiler/codegen/EstimateReciprocals.h"
 #include "compiler/codegen/InterleaveChains.h"
+#include "compiler/codegen/KeepRolled.h"
 #include "compiler/codegen/SpreadPrefetches.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -263,7 +264,7 @@ makeTargetMachine(const TargetSpec &target) {
 }
 
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
-              bool loopVectorize, const LastPasses &last) {
+              bool loopVectorize, const KernelPasses &own) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = loopVectorize;
   tuning.LoopInterleaving = loopVectorize;
@@ -278,13 +279,18 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, cgscc, modules);
-  if (last.vectorsAtOnce > 1 && level > 0)
+  if (own.sumsKeptRolled > 0 && level > 0)
+    builder.registerVectorizerStartEPCallback(
+        [=](llvm::FunctionPassManager &passes, llvm::OptimizationLevel) {
+          passes.addPass(KeepRolled(own.sumsKeptRolled));
+        });
+  if (own.vectorsAtOnce > 1 && level > 0)
     builder.registerOptimizerLastEPCallback(
         [=](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
           llvm::FunctionPassManager functions;
-          if (last.estimateReciprocals)
+          if (own.estimateReciprocals)
             functions.addPass(EstimateReciprocals());
-          functions.addPass(InterleaveChains(last.vectorsAtOnce));
+          functions.addPass(InterleaveChains(own.vectorsAtOnce));
           functions.addPass(SpreadPrefetches());
           passes.addPass(
               llvm::createModuleToFunctionPassAdaptor(std::move(functions)));
@@ -371,6 +377,7 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
   optimise(*module, *machine, target.optLevel, false,
            {.estimateReciprocals =
                 target.machine.estimatesReciprocals && !target.exact,
+            .sumsKeptRolled = target.machine.sumsKeptRolled(),
             .vectorsAtOnce = target.machine.vectorsAtOnce()});
   // "Buffers of different names are disjoint" holds within a kernel only: the
   // next one, inlined beside it, finds in `in0` what this one stored in `out0`.

@@ -33,16 +33,17 @@ std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,
                                                std::string &error);
 
 /// What only kernels need, at level 1 and above.
-struct LastPasses {
+struct KernelPasses {
   bool estimateReciprocals = false;
+  int sumsKeptRolled = 0; ///< see KeepRolled; 0: LLVM decides
   int vectorsAtOnce = 1; ///< see InterleaveChains; 1: their order stays
 };
 
 /// Runs LLVM's default pipeline of the target's optimisation level.
 /// `loopVectorize`: also vectorise loops and straight-line code (for step
-/// functions; kernels come vectorised). `last`: what comes behind it.
+/// functions; kernels come vectorised). `own`: what comes in it besides.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
-              bool loopVectorize, const LastPasses &last = {});
+              bool loopVectorize, const KernelPasses &own = {});
 
 } // namespace fm::codegen
 

@@ -59,6 +59,9 @@ struct MachineModel {
   /// Vectors whose long formulas are computed side by side: each keeps two or
   /// three values in registers. Eight fill two pipelines of four cycles.
   int vectorsAtOnce() const { return vectorRegisters > 16 ? 8 : 6; }
+  /// Sums from which on a loop stays rolled whose products have a number each
+  /// (KeepRolled.h). 0: none does, products take numbers from memory.
+  int sumsKeptRolled() const { return vectorRegisters > 16 ? 0 : 5; }
 };
 
 struct TargetSpec {

@@ -414,9 +414,26 @@ int64_t TileChooser::mostVectors() const {
              : machine.vectorRegisters;
 }
 
+bool TileChooser::numbersHaveOneUse(const NestChoice &choice) const {
+  const int v = choice.vectorLoop;
+  const int64_t least = machine.sumsKeptRolled();
+  return least > 0 && v >= 0 && results == 1 &&
+         choice.tile[v] == choice.lanes &&
+         std::any_of(accesses.begin(), accesses.end(),
+                     [&](const Access &access) {
+                       int64_t numbers = access.strides[v] == 0;
+                       for (size_t l = 0; l < loops; ++l)
+                         if (access.strides[l] != 0)
+                           numbers *= choice.tile[l];
+                       return numbers >= least;
+                     });
+}
+
 int TileChooser::unrollOf(const NestChoice &choice) const {
   const Stage &first = spec.stages[nest.reductions[0]];
   const int64_t run = choice.stepsInside(first);
+  if (numbersHaveOneUse(choice))
+    return 1;
   // LLVM keeps what two steps both load, such as the rows of a window.
   if (!first.reduction.back().isSamples &&
       vectorsInAStep(choice) <= machine.vectorRegisters)
