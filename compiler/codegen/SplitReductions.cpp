@@ -13,6 +13,7 @@
 #include "compiler/codegen/ExprBuilder.h"
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/JoinReductions.h"
+#include "compiler/codegen/MergeLoops.h"
 #include "compiler/codegen/PassingSums.h"
 
 namespace fm::codegen {
@@ -316,8 +317,8 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 } // namespace
 
 KernelSpec scheduledForm(const KernelSpec &spec, const MachineModel &machine) {
-  return sumsInPassing(
-      splitReductions(joinReductions(withoutTrivialSamples(spec)), machine));
+  return sumsInPassing(splitReductions(
+      joinReductions(mergeLoops(withoutTrivialSamples(spec))), machine));
 }
 
 } // namespace fm::codegen

@@ -18,8 +18,9 @@ namespace fm::codegen {
 /// of R elements over W lanes rounds like R/W + log2 W additions in a row.
 KernelSpec splitReductions(const KernelSpec &spec, const MachineModel &machine);
 
-/// What planKernel wants to see of a kernel: reductions joined, split, taken in
-/// passing, and a constant for n where that can only be 1.
+/// What planKernel wants to see of a kernel: short loops merged, reductions
+/// joined, split, taken in passing, and a constant for n where that can only
+/// be 1.
 KernelSpec scheduledForm(const KernelSpec &spec, const MachineModel &machine);
 
 } // namespace fm::codegen
