@@ -220,6 +220,11 @@ void TileChooser::pointwise() {
       std::min(nativeLanes(), powerOfTwoAtLeast(extents[best]));
   if (lanes < 2)
     return;
+  if (const int across = loopAcross(best); across >= 0 && !whole) {
+    setVector(across, nativeLanes(), nativeLanes());
+    nest.choice.tile[best] = extents[best];
+    return;
+  }
   // What is the same for the vector's row is read once.
   const int64_t reads = std::count_if(
       accesses.begin(), accesses.end(),
@@ -236,6 +241,18 @@ void TileChooser::pointwise() {
   setVector(best, lanes, tile);
   if (!whole)
     tileRows(best);
+}
+
+int TileChooser::loopAcross(int loop) const {
+  const int64_t extent = extents[loop];
+  if (machine.vectorBits >= 512 || extent >= nativeLanes() ||
+      extent == powerOfTwoAtLeast(extent))
+    return -1;
+  for (int l = loop; l-- > 0;)
+    if (mayTile(l) && !nest.isCarrying(l) && !nest.loops[l].extent.isSamples &&
+        extents[l] >= nativeLanes())
+      return l;
+  return -1;
 }
 
 void TileChooser::tileRows(int vectorLoop) {
