@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -147,6 +148,9 @@ private:
       for (unsigned next : {0u, 1u})
         if (extentOf(pair, next).isSamples || extentOf(pair, next).size == 1)
           return;
+      if (extentOf(pair, 0).size * extentOf(pair, 1).size >
+          std::numeric_limits<int32_t>::max())
+        return; // of what is broadcast, and stored nowhere
       const size_t number = numbers.size();
       numbers[pair] = number;
       parents.push_back(number);

@@ -55,6 +55,14 @@ TEST(MergeLoops, ALongOuterLoopStaysParallel) {
   EXPECT_EQ(merged(k.spec), "4000x10");
 }
 
+TEST(MergeLoops, LoopsStayInTheRangeOfIndices) {
+  KernelBuilder k("broadcast");
+  auto x = k.input("x", {fixed(40)});
+  k.output("y", k.reduce("y", {fixed(40)}, {fixed(1 << 29), fixed(8)},
+                         number(f32, 0), acc() + x({index(0)})));
+  EXPECT_EQ(shapeOf(mergeLoops(k.spec).stages[0].reduction), "536870912x8");
+}
+
 TEST(MergeLoops, AChannelsBiasForbidsIt) {
   KernelBuilder k("biased");
   auto x = k.input("x", {batch(3), fixed(5), fixed(47), fixed(3)});
