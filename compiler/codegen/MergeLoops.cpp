@@ -13,7 +13,6 @@
 #include <functional>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -78,9 +77,95 @@ ExprRef offsetFrom(const ExprRef &e, unsigned index) {
   return inner ? combine(Op::Add, a, inner) : nullptr;
 }
 
-bool isOrder(Op op) {
-  return op == Op::Lt || op == Op::Le || op == Op::Gt || op == Op::Ge;
+/// A comparison of an I64 with a constant.
+bool isOrderOfIndices(const Expr &e) {
+  return (e.op == Op::Lt || e.op == Op::Le || e.op == Op::Gt ||
+          e.op == Op::Ge) &&
+         e.operands[0]->type == ScalarType::I64 && isConstant(*e.operands[1]);
 }
+
+/// A stage's expressions, with the loops of merged pairs as one.
+class Rewriting {
+public:
+  Rewriting(const Stage &stage, unsigned s, const std::set<Pair> &merged)
+      : merged(merged) {
+    const unsigned rank = stage.domain.size();
+    inside.assign(rank + stage.reduction.size(), 1);
+    unsigned number = 0;
+    for (unsigned x = 0; x < inside.size(); ++x) {
+      const bool isInner =
+          x > 0 && merged.count({TensorRef::Kind::Stage, s, x - 1});
+      renumbered.push_back(isInner ? number - 1 : number++);
+      if (isInner)
+        inside[x - 1] =
+            (x < rank ? stage.domain[x] : stage.reduction[x - rank]).size;
+    }
+  }
+
+  ExprRef operator()(const ExprRef &e) {
+    if (!e)
+      return e;
+    if (auto found = known.find(e.get()); found != known.end())
+      return found->second;
+    auto copy = std::make_shared<Expr>(*e);
+    if (e->op == Op::Index)
+      copy->number = renumbered[e->number];
+    else if (e->op == Op::Load)
+      copy->operands = indicesOf(*e);
+    else if (const auto x = comparedOuter(*e))
+      compareWhole(*e, *x, *copy);
+    else
+      for (ExprRef &operand : copy->operands)
+        operand = (*this)(operand);
+    return known[e.get()] = copy;
+  }
+
+private:
+  const std::set<Pair> &merged;
+  std::vector<unsigned> renumbered; ///< per loop
+  std::vector<int64_t> inside; ///< of a pair's first loop: how many the second
+  std::unordered_map<const Expr *, ExprRef> known;
+  std::vector<ExprRef> kept; ///< offsets, which `known` knows by address
+
+  /// `A + x` of a pair, as one index.
+  ExprRef joined(const ExprRef &e, unsigned x) {
+    const ExprRef offset = kept.emplace_back(offsetFrom(e, x));
+    return combine(Op::Add, index(renumbered[x]),
+                   isConstant(*offset)
+                       ? integer(offset->intValue * inside[x])
+                       : node(Op::Mul, ScalarType::I64,
+                              {(*this)(offset), integer(inside[x])}));
+  }
+
+  std::vector<ExprRef> indicesOf(const Expr &load) {
+    std::vector<ExprRef> indices;
+    for (unsigned q = 0; q < load.operands.size(); ++q) {
+      const ExprRef &at = load.operands[q];
+      if (merged.count({load.source.kind, load.source.index, q}))
+        indices.push_back(joined(at, load.operands[++q]->number - 1));
+      else
+        indices.push_back((*this)(at));
+    }
+    return indices;
+  }
+
+  std::optional<unsigned> comparedOuter(const Expr &e) const {
+    if (isOrderOfIndices(e))
+      for (unsigned x = 0; x < inside.size(); ++x)
+        if (inside[x] > 1 && uses(*e.operands[0], x))
+          return x;
+    return std::nullopt;
+  }
+
+  /// Of i <= c and of i > c, i < c + 1 and i >= c + 1: those hold for all j of
+  /// an i, or for none.
+  void compareWhole(const Expr &e, unsigned x, Expr &copy) {
+    const bool next = e.op == Op::Le || e.op == Op::Gt;
+    copy.op = e.op == Op::Le ? Op::Lt : e.op == Op::Gt ? Op::Ge : e.op;
+    copy.operands = {joined(e.operands[0], x),
+                     integer((e.operands[1]->intValue + next) * inside[x])};
+  }
+};
 
 class Merger {
 public:
@@ -251,8 +336,7 @@ private:
 
   /// The one index in `index + constant < constant`, or the like.
   std::optional<unsigned> orderedIndex(const Expr &e, unsigned s) const {
-    if (!isOrder(e.op) || e.operands[0]->type != ScalarType::I64 ||
-        !isConstant(*e.operands[1]))
+    if (!isOrderOfIndices(e))
       return std::nullopt;
     const std::vector<unsigned> found = indicesOf(*e.operands[0], s);
     if (found.size() != 1 || !offsetFrom(e.operands[0], found[0]))
@@ -303,17 +387,30 @@ private:
 
   void merge(const std::vector<Pair> &pairs) {
     const std::set<Pair> merged(pairs.begin(), pairs.end());
-    const KernelSpec given = spec;
-    for (unsigned s = 0; s < spec.stages.size(); ++s)
-      rewrite(given, merged, s);
-    for (const Pair &pair : pairs)
-      if (pair.kind == TensorRef::Kind::Input)
-        mergeDims(spec.inputs[pair.owner], pair.first);
-    for (Output &output : spec.outputs)
-      for (const Pair &pair : pairs)
-        if (pair.kind == TensorRef::Kind::Stage && pair.owner == output.stage &&
-            pair.first + 1 < given.stages[output.stage].domain.size())
-          mergeDims(output.buffer, pair.first);
+    for (unsigned s = 0; s < spec.stages.size(); ++s) {
+      Rewriting rewritten(spec.stages[s], s, merged);
+      for (Result &result : spec.stages[s].results) {
+        result.init = rewritten(result.init);
+        result.update = rewritten(result.update);
+      }
+    }
+    // The last of an owner first: it does not change the others' places.
+    for (auto pair = merged.rbegin(); pair != merged.rend(); ++pair) {
+      if (pair->kind == TensorRef::Kind::Input) {
+        mergeDims(spec.inputs[pair->owner], pair->first);
+        continue;
+      }
+      Stage &stage = spec.stages[pair->owner];
+      const size_t rank = stage.domain.size();
+      if (pair->first >= rank) {
+        mergeExtents(stage.reduction, pair->first - rank);
+        continue;
+      }
+      mergeExtents(stage.domain, pair->first);
+      for (Output &output : spec.outputs)
+        if (output.stage == pair->owner)
+          mergeDims(output.buffer, pair->first);
+    }
   }
 
   static void mergeExtents(std::vector<Extent> &extents, unsigned q) {
@@ -331,90 +428,6 @@ private:
         if (dim.logical-- == q + 1)
           dim.extent.size *= outer.size;
       }
-  }
-
-  void rewrite(const KernelSpec &given, const std::set<Pair> &merged,
-               unsigned s) {
-    const Stage &from = given.stages[s];
-    Stage &to = spec.stages[s];
-    const unsigned rank = from.domain.size();
-    std::vector<unsigned> renumbered;
-    std::vector<int64_t> inside(rank + from.reduction.size(), 1);
-    unsigned number = 0;
-    for (unsigned x = 0; x < inside.size(); ++x) {
-      const bool isInner =
-          x > 0 && merged.count({TensorRef::Kind::Stage, s, x - 1});
-      renumbered.push_back(isInner ? number - 1 : number++);
-      if (isInner)
-        inside[x - 1] =
-            (x < rank ? from.domain[x] : from.reduction[x - rank]).size;
-    }
-    for (unsigned x = inside.size(); x-- > 0;)
-      if (inside[x] > 1)
-        x < rank ? mergeExtents(to.domain, x)
-                 : mergeExtents(to.reduction, x - rank);
-
-    std::unordered_map<const Expr *, ExprRef> known;
-    // `A + x` of a pair, as one index.
-    auto joined = [&](const ExprRef &e, unsigned x, auto &&again) -> ExprRef {
-      const ExprRef offset = offsetFrom(e, x);
-      return combine(Op::Add, index(renumbered[x]),
-                     isConstant(*offset)
-                         ? integer(offset->intValue * inside[x])
-                         : node(Op::Mul, ScalarType::I64,
-                                {again(offset, again), integer(inside[x])}));
-    };
-    auto outerOf = [&](const Expr &e) -> std::optional<unsigned> {
-      for (unsigned x = 0; x < inside.size(); ++x)
-        if (inside[x] > 1 && uses(e, x))
-          return x;
-      return std::nullopt;
-    };
-    auto convert = [&](const ExprRef &e, auto &&again) -> ExprRef {
-      if (!e)
-        return e;
-      if (auto found = known.find(e.get()); found != known.end())
-        return found->second;
-      auto copy = std::make_shared<Expr>(*e);
-      known[e.get()] = copy;
-      if (e->op == Op::Index) {
-        copy->number = renumbered[e->number];
-        return copy;
-      }
-      if (isOrder(e->op) && e->operands[0]->type == ScalarType::I64 &&
-          isConstant(*e->operands[1]))
-        if (auto x = outerOf(*e->operands[0])) {
-          // i <= c is i < c + 1; whole multiples are compared.
-          const int64_t next = e->op == Op::Le || e->op == Op::Gt;
-          copy->op = e->op == Op::Le   ? Op::Lt
-                     : e->op == Op::Gt ? Op::Ge
-                                       : e->op;
-          copy->operands = {
-              joined(e->operands[0], *x, again),
-              integer((e->operands[1]->intValue + next) * inside[*x])};
-          return copy;
-        }
-      if (e->op != Op::Load) {
-        for (ExprRef &operand : copy->operands)
-          operand = again(operand, again);
-        return copy;
-      }
-      copy->operands.clear();
-      for (unsigned q = 0; q < e->operands.size(); ++q) {
-        const ExprRef &at = e->operands[q];
-        if (!merged.count({e->source.kind, e->source.index, q})) {
-          copy->operands.push_back(again(at, again));
-          continue;
-        }
-        const unsigned x = e->operands[++q]->number - 1;
-        copy->operands.push_back(joined(at, x, again));
-      }
-      return copy;
-    };
-    for (Result &result : to.results) {
-      result.init = convert(result.init, convert);
-      result.update = convert(result.update, convert);
-    }
   }
 };
 

@@ -244,8 +244,9 @@ void TileChooser::pointwise() {
 }
 
 int TileChooser::loopAcross(int loop) const {
+  constexpr int64_t most = 7; // each is written out for a whole vector
   const int64_t extent = extents[loop];
-  if (machine.vectorBits >= 512 || extent >= nativeLanes() ||
+  if (machine.vectorBits >= 512 || extent > most || extent >= nativeLanes() ||
       extent == powerOfTwoAtLeast(extent))
     return -1;
   for (int l = loop; l-- > 0;)

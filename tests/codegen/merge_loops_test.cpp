@@ -156,6 +156,31 @@ TEST(MergeLoops, PixelsThatALayerSeesByThemselves) {
   EXPECT_EQ(merged(k.spec), "nx49x24");
 }
 
+TEST(MergeLoops, OffsetsOfSeveralLoadsAreKeptApart) {
+  // Each load's offset is a sum of its own: 2 i + 4, 3 i + 1 and 4 i + 2.
+  KernelBuilder k("moved");
+  auto x = k.input("x", {batch(3), fixed(60), fixed(3)});
+  auto w = k.input("w", {fixed(5), fixed(3), fixed(20)});
+  auto at = [&](int64_t step, int64_t first) {
+    return x({index(0), (index(1) * integer(step) + index(3)) + integer(first),
+              index(4)});
+  };
+  k.output("y", k.reduce("y", {batch(3), fixed(10), fixed(20)},
+                         {fixed(5), fixed(3)}, number(f32, 0),
+                         acc() + (at(2, 4) + at(3, 1) * 2 + at(4, 2) * 3) *
+                                     w({index(3), index(4), index(2)})));
+  EXPECT_EQ(merged(k.spec), "nx10x20");
+  EXPECT_EQ(shapeOf(mergeLoops(k.spec).stages[0].reduction), "15");
+}
+
+TEST(MergeLoops, TwoPairsThatReadOneTensor) {
+  KernelBuilder k("products");
+  auto x = k.input("x", {fixed(5), fixed(3)});
+  k.output("y", k.pointwise("y", {fixed(5), fixed(3), fixed(5), fixed(3)},
+                            x({index(0), index(1)}) * x({index(2), index(3)})));
+  EXPECT_EQ(merged(k.spec), "15x15");
+}
+
 TEST(MergeLoops, StagesAreMergedTogether) {
   KernelBuilder k("squares");
   auto x = k.input("x", {batch(3), fixed(20), fixed(3)});
