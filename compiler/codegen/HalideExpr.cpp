@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/HalideExpr.h"
 
+#include <cmath>
+#include <limits>
+
 #include "compiler/codegen/HalideMath.h"
 
 namespace fm::codegen {
@@ -206,6 +209,27 @@ HExpr Translator::cast(const Expr &e, const Site &site, Memo &memo) {
   return Halide::cast(halideType(e.type), value);
 }
 
+/// x / y towards zero, 0 where y is 0. Halide 14's own function divides i32 by
+/// a constant with a multiplier that it takes for a negative number: -9 / 3
+/// is 2.
+static HExpr quotientToZero(const HExpr &x, const HExpr &y) {
+  const HExpr zero = Halide::cast(x.type(), 0), one = Halide::cast(x.type(), 1);
+  const HExpr q = x / y; // the rest is not negative
+  const HExpr away = x < zero && y != zero && x - q * y != zero;
+  return select(away, select(y < zero, q - one, q + one), q);
+}
+
+/// x / y; Halide refuses a zero that it knows.
+static HExpr quotient(const HExpr &x, const HExpr &y) {
+  const auto number = Halide::Internal::as_const_float(y);
+  if (!number || *number != 0)
+    return x / y;
+  return x *
+         Halide::Internal::make_const(
+             y.type(),
+             std::copysign(std::numeric_limits<double>::infinity(), *number));
+}
+
 HExpr Translator::integer(const Expr &e, const Site &site, Memo &memo) {
   const bool isIndex = e.type == ScalarType::I64 && isNarrow(e, site.stage);
   const bool isWide = e.type == ScalarType::I64 && !isIndex;
@@ -228,7 +252,7 @@ HExpr Translator::integer(const Expr &e, const Site &site, Memo &memo) {
     const Interval b = ranges[site.stage]->range(*e.operands[1]);
     if (a.known && a.low >= 0 && b.known && b.low > 0)
       return operand(0) / operand(1);
-    return Halide::div_round_to_zero(operand(0), operand(1));
+    return quotientToZero(operand(0), operand(1));
   }
   case Op::FloorDiv:
   case Op::FloorMod: {
@@ -239,8 +263,7 @@ HExpr Translator::integer(const Expr &e, const Site &site, Memo &memo) {
     if (b.known && b.low > 0)
       return e.op == Op::FloorDiv ? x / y : x % y;
     HExpr zero = Halide::cast(x.type(), 0), one = Halide::cast(x.type(), 1);
-    HExpr q = Halide::div_round_to_zero(x, y),
-          r = Halide::mod_round_to_zero(x, y);
+    HExpr q = quotientToZero(x, y), r = x - q * y;
     HExpr off = r != zero && ((r < zero) != (y < zero));
     return e.op == Op::FloorDiv ? select(off, q - one, q)
                                 : select(off, r + y, r);
@@ -392,7 +415,7 @@ HExpr Translator::translate(const Expr &e, const Site &site, Memo &memo) {
       value = operand(0) * operand(1);
       break;
     case Op::Div:
-      value = operand(0) / operand(1);
+      value = quotient(operand(0), operand(1));
       break;
     case Op::Min:
       value = mathMin(operand(0), operand(1));

@@ -77,11 +77,30 @@ ExprRef offsetFrom(const ExprRef &e, unsigned index) {
   return inner ? combine(Op::Add, a, inner) : nullptr;
 }
 
-/// A comparison of an I64 with a constant.
+/// A comparison of an I64 with a constant; it need not be made of indices.
 bool isOrderOfIndices(const Expr &e) {
   return (e.op == Op::Lt || e.op == Op::Le || e.op == Op::Gt ||
           e.op == Op::Ge) &&
          e.operands[0]->type == ScalarType::I64 && isConstant(*e.operands[1]);
+}
+
+/// The loops, of so many, whose indices an expression uses.
+std::vector<unsigned> indicesOf(const Expr &e, unsigned loops) {
+  std::vector<unsigned> found;
+  for (unsigned x = 0; x < loops; ++x)
+    if (uses(e, x))
+      found.push_back(x);
+  return found;
+}
+
+/// The one index in `index + constant < constant`, or the like.
+std::optional<unsigned> orderedIndex(const Expr &e, unsigned loops) {
+  if (!isOrderOfIndices(e))
+    return std::nullopt;
+  const std::vector<unsigned> found = indicesOf(*e.operands[0], loops);
+  if (found.size() != 1 || !offsetFrom(e.operands[0], found[0]))
+    return std::nullopt;
+  return found[0];
 }
 
 /// A stage's expressions, with the loops of merged pairs as one.
@@ -150,11 +169,8 @@ private:
   }
 
   std::optional<unsigned> comparedOuter(const Expr &e) const {
-    if (isOrderOfIndices(e))
-      for (unsigned x = 0; x < inside.size(); ++x)
-        if (inside[x] > 1 && uses(*e.operands[0], x))
-          return x;
-    return std::nullopt;
+    const auto x = orderedIndex(e, inside.size());
+    return x && inside[*x] > 1 ? x : std::nullopt;
   }
 
   /// Of i <= c and of i > c, i < c + 1 and i >= c + 1: those hold for all j of
@@ -309,13 +325,8 @@ private:
       forbid({TensorRef::Kind::Stage, s, index - 1});
   }
 
-  std::vector<unsigned> indicesOf(const Expr &e, unsigned s) const {
-    const Stage &stage = spec.stages[s];
-    std::vector<unsigned> found;
-    for (unsigned x = 0; x < stage.domain.size() + stage.reduction.size(); ++x)
-      if (uses(e, x))
-        found.push_back(x);
-    return found;
+  unsigned loopsOf(unsigned s) const {
+    return spec.stages[s].domain.size() + spec.stages[s].reduction.size();
   }
 
   void visit(const Expr &e, unsigned s) {
@@ -325,7 +336,7 @@ private:
       return;
     if (e.op == Op::Load)
       return visitLoad(e, s);
-    if (auto x = orderedIndex(e, s)) {
+    if (auto x = orderedIndex(e, loopsOf(s))) {
       if (*x > 0)
         forbid({TensorRef::Kind::Stage, s, *x - 1});
       return;
@@ -334,21 +345,11 @@ private:
       visit(*operand, s);
   }
 
-  /// The one index in `index + constant < constant`, or the like.
-  std::optional<unsigned> orderedIndex(const Expr &e, unsigned s) const {
-    if (!isOrderOfIndices(e))
-      return std::nullopt;
-    const std::vector<unsigned> found = indicesOf(*e.operands[0], s);
-    if (found.size() != 1 || !offsetFrom(e.operands[0], found[0]))
-      return std::nullopt;
-    return found[0];
-  }
-
   void visitLoad(const Expr &load, unsigned s) {
     const size_t rank = load.operands.size();
     std::vector<bool> tied(rank, false);
     for (unsigned q = 0; q < rank; ++q)
-      for (unsigned x : indicesOf(*load.operands[q], s)) {
+      for (unsigned x : indicesOf(*load.operands[q], loopsOf(s))) {
         const Pair outer{TensorRef::Kind::Stage, s, x};
         const Pair read{load.source.kind, load.source.index, q};
         const ExprRef offset = offsetFrom(load.operands[q], x);

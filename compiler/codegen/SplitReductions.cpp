@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "compiler/codegen/ExprBuilder.h"
+#include "compiler/codegen/IdleLoops.h"
 #include "compiler/codegen/IndexAnalysis.h"
 #include "compiler/codegen/JoinReductions.h"
 #include "compiler/codegen/MergeLoops.h"
@@ -318,7 +319,8 @@ KernelSpec withoutTrivialSamples(KernelSpec spec) {
 
 KernelSpec scheduledForm(const KernelSpec &spec, const MachineModel &machine) {
   return sumsInPassing(splitReductions(
-      joinReductions(mergeLoops(withoutTrivialSamples(spec))), machine));
+      joinReductions(mergeLoops(withoutIdleLoops(withoutTrivialSamples(spec)))),
+      machine));
 }
 
 } // namespace fm::codegen

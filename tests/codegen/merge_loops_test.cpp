@@ -98,6 +98,17 @@ TEST(MergeLoops, ReadInAnotherOrderForbidsIt) {
   EXPECT_EQ(merged(k.spec), "nx20x3");
 }
 
+TEST(MergeLoops, ComparedNumbersAreNoRows) {
+  const ScalarType i64 = ScalarType::I64;
+  KernelBuilder k("rectified");
+  auto x = k.input("x", {batch(3), fixed(20), fixed(3)}, false, i64);
+  const X here = x({index(0), index(1), index(2)});
+  k.output("y", k.pointwise("y", {batch(3), fixed(20), fixed(3)},
+                            select(compare(Op::Lt, here, integer(0)),
+                                   integer(0), here)));
+  EXPECT_EQ(merged(k.spec), "nx60");
+}
+
 TEST(MergeLoops, RowsAreComparedAsAWhole) {
   for (Op op : {Op::Lt, Op::Le, Op::Gt, Op::Ge}) {
     KernelBuilder k("masked");
