@@ -170,4 +170,37 @@ std::string resolveTarget(const std::string &triple, const std::string &cpu,
   return "";
 }
 
+std::string whyNotHere(const TargetSpec &target) {
+  const llvm::Triple wanted(target.triple),
+      here(llvm::sys::getDefaultTargetTriple());
+  if (wanted.getArch() != here.getArch() || wanted.getOS() != here.getOS())
+    return "it is " + here.str() + ", not " + target.triple;
+  std::string error;
+  const llvm::Target *llvmTarget =
+      llvm::TargetRegistry::lookupTarget(target.triple, error);
+  std::unique_ptr<llvm::MCSubtargetInfo> info(llvmTarget->createMCSubtargetInfo(
+      target.triple, target.cpu, target.features));
+  // Those whose instructions generated code may contain.
+  auto matters = [&](llvm::StringRef name) {
+    const llvm::StringRef begins[] = {"sse",   "ssse",   "avx",   "fma",
+                                      "xop",   "tbm",    "f16c",  "bmi",
+                                      "lzcnt", "popcnt", "movbe", "gfni"};
+    return !wanted.isX86() || llvm::any_of(begins, [&](llvm::StringRef begin) {
+      return name.starts_with(begin);
+    });
+  };
+  std::vector<std::string> lacking;
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    if (!feature.getValue() && matters(feature.getKey()) &&
+        info->checkFeatures(("+" + feature.getKey()).str()))
+      lacking.push_back(feature.getKey().str());
+  std::sort(lacking.begin(), lacking.end());
+  std::string list;
+  for (size_t i = 0; i < lacking.size() && i < 4; ++i)
+    list += (i ? ", " : "") + lacking[i];
+  return list.empty()
+             ? ""
+             : "it lacks " + list + (lacking.size() > 4 ? ", ..." : "");
+}
+
 } // namespace fm::codegen

@@ -82,6 +82,10 @@ struct TargetSpec {
 std::string resolveTarget(const std::string &triple, const std::string &cpu,
                           TargetSpec &target);
 
+/// Why this machine cannot run code for a resolved target, such as "it lacks
+/// avx512f"; empty where it can.
+std::string whyNotHere(const TargetSpec &target);
+
 } // namespace fm::codegen
 
 #endif // FM_COMPILER_CODEGEN_TARGET_H

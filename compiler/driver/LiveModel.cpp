@@ -38,6 +38,20 @@ std::vector<std::pair<std::string, void *>> runtimeImports() {
 #undef FM_IMPORT
 }
 
+/// What is wrong with the target otherwise is told by the compiler.
+static bool runsHere(const CompilerOptions &options, Diagnostics &diagnostics) {
+  codegen::TargetSpec target;
+  if (!codegen::resolveTarget(options.triple, options.cpu, target).empty())
+    return true;
+  const std::string why = codegen::whyNotHere(target);
+  if (why.empty())
+    return true;
+  diagnostics.error({}, "this machine cannot run code for " +
+                            (options.cpu.empty() ? "target '" + target.triple : "CPU '" + options.cpu) + "': " + why);
+  diagnostics.note({}, "fmc compile writes an object for it");
+  return false;
+}
+
 static bool compileInto(Compiler &compiler, Compiled &compiled) {
   return compiler.lower() && compiler.generate(compiled);
 }
@@ -46,7 +60,7 @@ std::unique_ptr<LiveModel> LiveModel::make(CompilerOptions options, Diagnostics 
   options.dispatch = true;
   auto live = std::make_unique<LiveModel>();
   Compiler compiler(options, diagnostics);
-  if (!compiler.read() || !compileInto(compiler, live->compiled) || !live->start(diagnostics, seed))
+  if (!runsHere(options, diagnostics) || !compiler.read() || !compileInto(compiler, live->compiled) || !live->start(diagnostics, seed))
     return nullptr;
   return live;
 }
@@ -56,7 +70,7 @@ std::unique_ptr<LiveModel> LiveModel::makeFromText(const std::string &text, Comp
   options.dispatch = true;
   auto live = std::make_unique<LiveModel>();
   Compiler compiler(options, diagnostics);
-  if (!readModelText("test.fm", text, {}, compiler.recorder()) || !compileInto(compiler, live->compiled) ||
+  if (!runsHere(options, diagnostics) || !readModelText("test.fm", text, {}, compiler.recorder()) || !compileInto(compiler, live->compiled) ||
       !live->start(diagnostics, seed))
     return nullptr;
   return live;

@@ -9,6 +9,8 @@
 
 #include "llvm/ADT/SetVector.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace fm::ir {
@@ -250,8 +252,8 @@ FM_INFER(ReshapeOp) {
         return emitOptionalError(loc, "reshape: only one dimension may be -1");
       unknown = int(i);
     } else if (size < 1) {
-      return emitOptionalError(loc, "reshape: dimension ", size,
-                               " is not positive");
+      return emitOptionalError(loc, "reshape: dimensions must be positive, number ", i + 1,
+                               " is ", size);
     } else if (__builtin_mul_overflow(known, size, &known)) {
       known = std::numeric_limits<int64_t>::max();
     }
@@ -380,6 +382,20 @@ FM_INFER(EmbedOp) {
 /// Larger ones could overflow.
 static constexpr int64_t kMaxBorder = int64_t(1) << 48;
 
+/// Whether an element can be this number, but for rounding.
+static bool holds(Type element, double value) {
+  if (element.isF32())
+    return !std::isfinite(value) || std::isfinite(float(value));
+  if (isa<FloatType>(element))
+    return true;
+  const unsigned width = element.getIntOrFloatBitWidth();
+  if (value != std::trunc(value))
+    return false;
+  return width == 1 ? value == 0 || value == 1
+         : width == 64
+             ? std::fabs(value) <= 0x1p53 || value == -0x1p63 // else another one may have been meant
+             : value >= -std::ldexp(1., width - 1) && value < std::ldexp(1., width - 1);
+}
 FM_INFER(PadOp) {
   FM_ADAPTOR(PadOp);
   RankedTensorType x = tensorType(op.getX());
@@ -404,6 +420,10 @@ FM_INFER(PadOp) {
     }
     shape[i] += before[i] + after[i];
   }
+  const double value = op.getValue().convertToDouble();
+  if (!holds(x.getElementType(), value))
+    return emitOptionalError(loc, "pad: value ", shortNumber(value), " does not fit a tensor of ",
+                             toString(x.getElementType()));
   types.push_back(RankedTensorType::get(shape, x.getElementType()));
   return success();
 }

@@ -13,7 +13,7 @@ using namespace mlir;
 namespace fm::ir {
 
 /// As a person would write it; raw streams write 1.000000e+00.
-static std::string shortNumber(double value) {
+std::string shortNumber(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.9g", value);
   return text;
@@ -265,8 +265,11 @@ FM_INFER(AvgPool2dOp) {
 SmallVector<Value> MaxPool2dOp::decompose(DecomposeContext &context) {
   auto pads = resolvePadding(getPadding(), tensorType(getX()).getShape().slice(1, 2),
                              getSize(), getStride(), kOnes);
-  Value x = padImages(context.builder, getLoc(), getX(), pads,
-                      -std::numeric_limits<double>::infinity());
+  Type element = getElementTypeOrSelf(getX().getType());
+  const double lowest = isa<FloatType>(element)     ? -std::numeric_limits<double>::infinity()
+                        : element.isInteger(1) ? 0
+                                                    : -std::ldexp(1., int(element.getIntOrFloatBitWidth()) - 1);
+  Value x = padImages(context.builder, getLoc(), getX(), pads, lowest);
   return {context.builder.create<WindowMaxOp>(getLoc(), x, getSize(), getStride())
               .getY()};
 }
@@ -338,7 +341,7 @@ static SmallVector<ParameterSpec> normSpecs(MLIRContext *context, RankedTensorTy
 static LogicalResult checkNorm(Location loc, StringRef op, RankedTensorType x,
                                DictionaryAttr attributes) {
   if (x.getRank() < 2 || x.isDynamicDim(x.getRank() - 1))
-    return mlir::emitError(loc) << op << ": needs features in the last dimension, got "
+    return mlir::emitError(loc) << op << ": needs two dimensions or more, the last of them features, got "
                           << toString(x);
   double epsilon = attributes.getAs<FloatAttr>("epsilon").getValueAsDouble();
   if (!(epsilon > 0))

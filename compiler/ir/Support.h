@@ -15,6 +15,9 @@ using OptionalLocation = std::optional<mlir::Location>;
 /// "f32[batch, 28, 28, 1]", as the language writes it.
 std::string toString(mlir::Type type);
 
+/// A number as a person would write it, for messages.
+std::string shortNumber(double value);
+
 /// The shape that both broadcast to, or nothing.
 std::optional<llvm::SmallVector<int64_t>>
 broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);

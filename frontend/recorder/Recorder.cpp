@@ -262,6 +262,12 @@ static bool checkScalar(Recorder::Impl &s, const char *what, mlir::Value value,
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getRank() == 0 && isa<FloatType>(type.getElementType()))
     return true;
+  if (type.getRank() == 0) {
+    s.diagnostics.error(loc, std::string(what) + " must be f32 or f64, is " +
+                                 ir::toString(type));
+    s.diagnostics.note(loc, "compute it from a tensor of floats");
+    return false;
+  }
   s.diagnostics.error(loc, std::string(what) + " must be a single number, is " +
                                ir::toString(type));
   s.diagnostics.note(loc, "reduce it with mean(...) or sum(...)");

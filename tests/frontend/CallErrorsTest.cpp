@@ -228,7 +228,8 @@ TEST(CallErrors, Labels) {
   std::string s = "loss cross_entropy(image, label)";
   EXPECT_EQ(errorsOf(s), expected(s, "cross_entropy",
                                   "cross_entropy: labels for logits f32[batch, "
-                                  "3, 3, 2] must be i32[batch, 3, 3] or "
+                                  "3, 3, 2] must be i32[batch, 3, 3], "
+                                  "i64[batch, 3, 3] or "
                                   "f32[batch, 3, 3, 2], are i32[batch]"));
   s = "loss mse(flat, image)";
   EXPECT_EQ(errorsOf(s), expected(s, "mse",
@@ -355,10 +356,10 @@ model.fm:9:10: error: output name 'int' is a reserved word of C or C++
     9 |   output int = x + y + z
       |          ^~~
 model.fm:9:10: note: names appear in the generated header
-model.fm:10:10: error: cross_entropy: labels for logits f32[batch, 10] must be i32[batch] or f32[batch, 10], are i32[batch, 10]
+model.fm:10:10: error: cross_entropy: labels for logits f32[batch, 10] must be i32[batch], i64[batch] or f32[batch, 10], are i32[batch, 10]
    10 |   loss   cross_entropy(logits, label)
       |          ^~~~~~~~~~~~~
-model.fm:11:10: error: accuracy: labels for logits f32[batch, 10] must be i32[batch] or f32[batch, 10], are i32[batch, 10]
+model.fm:11:10: error: accuracy: labels for logits f32[batch, 10] must be i32[batch], i64[batch] or f32[batch, 10], are i32[batch, 10]
    11 |   metric accuracy(logits, label)
       |          ^~~~~~~~
 model.fm:12:26: error: adam: no argument 'beta'; did you mean 'beta1'?

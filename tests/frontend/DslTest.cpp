@@ -222,7 +222,7 @@ TEST(DslErrors, StandAtTheCallThatCausesThem) {
                         "dense: units must be positive, is 0") +
                 errorAt(last - 1, "fm::cross_entropy",
                         "cross_entropy: labels for logits f32[batch, 10] must "
-                        "be i32[batch] or f32[batch, 10], "
+                        "be i32[batch], i64[batch] or f32[batch, 10], "
                         "are i32[batch, 2]") +
                 errorAt(last, "x + logits",
                         "add: shapes f32[batch, 3, 3, 1] and f32[batch, 10] do "
