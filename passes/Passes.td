@@ -24,6 +24,8 @@ def FmSimplify : Pass<"fm-simplify", "::mlir::func::FuncOp"> {
     window moves before a rectifier and before a bias that is constant in the
     window: `window_max(relu(x + b))` is `relu(window_max(x) + b)`, on a quarter
     of the elements and with the rectifier's mask where the window's result is.
+    Rows and columns of a convolution that no window reads are not computed, and
+    what only they would read is cut off.
   }];
 }
 

@@ -56,6 +56,28 @@ LogicalResult SliceOp::canonicalize(SliceOp op, PatternRewriter &rewriter) {
   return success();
 }
 
+/// A few zeros behind a gradient are computed as the rest: no dy reaches them.
+LogicalResult EmbedOp::canonicalize(EmbedOp op, PatternRewriter &rewriter) {
+  auto gradient = op.getX().getDefiningOp<ConvInputGradOp>();
+  const int dim = int(op.getAxis()) - 1;
+  if (!gradient || !gradient->hasOneUse() || op.getStep() != 1 || op.getBegin() != 0 || dim < 0 || dim > 1)
+    return failure();
+  if (op.getSize() - gradient.getSize()[dim] > gradient.getSize()[dim] / 4)
+    return failure();
+  // Unless the part of x that it is about ends before x does.
+  auto dy = cast<RankedTensorType>(gradient.getDy().getType()), w = cast<RankedTensorType>(gradient.getW().getType());
+  const int64_t reach = (dy.getDimSize(1 + dim) - 1) * gradient.getStride()[dim] +
+                        (w.getDimSize(dim) - 1) * gradient.getDilation()[dim] + 1;
+  if (gradient.originAlong(dim) + gradient.getSize()[dim] < reach)
+    return failure();
+  SmallVector<int64_t> size(gradient.getSize());
+  size[dim] = op.getSize();
+  rewriter.replaceOpWithNewOp<ConvInputGradOp>(op, gradient.getDy(), gradient.getW(), gradient.getStride(),
+                                               gradient.getDilation(), gradient.getGroups(), size,
+                                               gradient.getOrigin());
+  return success();
+}
+
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValueAttr(); }
 
 OpFoldResult ReshapeOp::fold(FoldAdaptor) {

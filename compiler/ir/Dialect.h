@@ -25,6 +25,10 @@
 
 namespace fm::ir {
 
+/// See FmPointwiseOps.td.
+template <typename ConcreteType>
+class Pointwise : public mlir::OpTrait::TraitBase<ConcreteType, Pointwise> {};
+
 /// A parameter or a state tensor that a layer needs.
 struct ParameterSpec {
   std::string name; ///< within the layer: "kernel"

@@ -76,7 +76,11 @@ class Fm_InferPointwise {
   }];
 }
 
-defvar PointwiseTraits = [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>];
+/// One result, each element of which depends on the operands' elements at the
+/// same place alone.
+def Fm_Pointwise : NativeOpTrait<"Pointwise"> { let cppNamespace = "::fm::ir"; }
+
+defvar PointwiseTraits = [Pure, Fm_Pointwise, DeclareOpInterfaceMethods<InferTypeOpInterface>];
 defvar PrimitiveTraits = !listconcat(PointwiseTraits, [
   DeclareOpInterfaceMethods<PointwiseOpInterface>,
   DeclareOpInterfaceMethods<LoweringOpInterface>]);

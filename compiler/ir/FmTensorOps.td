@@ -151,6 +151,7 @@ def Fm_EmbedOp : Fm_Op<"embed", [Pure, Infer, Adjoint, Lowering]> {
   let arguments = (ins Fm_Tensor:$x, Fm_Int:$axis, Fm_Int:$begin, Fm_Int:$step, Fm_Int:$size);
   let results = (outs Fm_Tensor:$y);
   let assemblyFormat = Typed;
+  let hasCanonicalizeMethod = 1;
 }
 
 //===----------------------------------------------------------------------===//

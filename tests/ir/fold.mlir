@@ -21,3 +21,20 @@ func.func @constants(%x: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
   %2 = fm.exp %x : (tensor<f32>) -> tensor<f32>
   return %0, %1 : tensor<f32>, tensor<f32>
 }
+
+// A few zeros behind a gradient come out of the gradient itself, many do not.
+// CHECK-LABEL: @zerosBehindGradient
+// CHECK:         %[[FEW:.*]] = fm.conv_input_grad %arg0, %arg1 {{.*}}size = array<i64: 11, 10>
+// CHECK:         %[[OWN:.*]] = fm.conv_input_grad %arg0, %arg1 {{.*}}size = array<i64: 10, 10>
+// CHECK:         %[[MANY:.*]] = fm.embed %[[OWN]]
+// CHECK:         return %[[FEW]], %[[MANY]]
+func.func @zerosBehindGradient(%dy: tensor<?x8x8x4xf32>, %w: tensor<3x3x2x4xf32>)
+    -> (tensor<?x11x10x2xf32>, tensor<?x40x10x2xf32>) {
+  %0 = fm.conv_input_grad %dy, %w {stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>, groups = 1 : i64, size = array<i64: 10, 10>}
+      : (tensor<?x8x8x4xf32>, tensor<3x3x2x4xf32>) -> tensor<?x10x10x2xf32>
+  %1 = fm.embed %0 {axis = 1 : i64, begin = 0 : i64, step = 1 : i64, size = 11 : i64} : (tensor<?x10x10x2xf32>) -> tensor<?x11x10x2xf32>
+  %2 = fm.conv_input_grad %dy, %w {stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>, groups = 1 : i64, size = array<i64: 10, 10>}
+      : (tensor<?x8x8x4xf32>, tensor<3x3x2x4xf32>) -> tensor<?x10x10x2xf32>
+  %3 = fm.embed %2 {axis = 1 : i64, begin = 0 : i64, step = 1 : i64, size = 40 : i64} : (tensor<?x10x10x2xf32>) -> tensor<?x40x10x2xf32>
+  return %1, %3 : tensor<?x11x10x2xf32>, tensor<?x40x10x2xf32>
+}
