@@ -110,32 +110,39 @@ private:
     return -1;
   }
 
-  /// Whether v, or a pointwise node of the same size that feeds it, reads what
-  /// group g reads.
-  bool sharesProducer(int v, int g) const {
+  /// What a reduction, or a pointwise node that feeds it, reads of the size of
+  /// its loops.
+  std::set<int> largeReads(int v) const {
     std::set<int> read;
-    for (int member : groups[g].members)
-      for (const auto &edge : inputs[member])
-        read.insert(edge.producer);
-    auto shares = [&](int w) {
-      return std::any_of(
-          inputs[w].begin(), inputs[w].end(), [&](const auto &edge) {
-            return nodes[edge.producer].results == nodes[v].loops &&
-                   read.count(edge.producer) > 0;
-          });
+    auto addReads = [&](int w) {
+      for (const auto &edge : inputs[w])
+        if (nodes[edge.producer].results == nodes[v].loops)
+          read.insert(edge.producer);
     };
-    return shares(v) ||
-           std::any_of(inputs[v].begin(), inputs[v].end(),
-                       [&](const auto &edge) {
-                         return nodes[edge.producer].kind == Kind::Pointwise &&
-                                groupOf[edge.producer] != g &&
-                                shares(edge.producer);
-                       });
+    addReads(v);
+    for (const auto &edge : inputs[v])
+      if (nodes[edge.producer].kind == Kind::Pointwise)
+        addReads(edge.producer);
+    return read;
+  }
+
+  /// Whether v and all reductions of group g read one tensor. If each needed
+  /// only one in common with some other, the sums of all layers of a network
+  /// would be one kernel, for which all their terms are kept.
+  bool sharesProducer(int v, int g) const {
+    std::set<int> common = largeReads(v);
+    for (int member : groups[g].members) {
+      if (nodes[member].kind != Kind::Reduction)
+        continue;
+      const std::set<int> read = largeReads(member);
+      std::erase_if(common, [&](int u) { return read.count(u) == 0; });
+    }
+    return !common.empty();
   }
 
   /// Sums of rows join the group that computes, point by point, what is summed,
-  /// and has it stored in any case. Pointwise nodes that only the sum needs come
-  /// along.
+  /// and has it stored in any case. Pointwise nodes that only the sum needs
+  /// come along.
   bool joinMaker(int v) {
     if (!nodes[v].sumsRows)
       return false;
@@ -144,7 +151,8 @@ private:
       const int w = work.back();
       work.pop_back();
       for (const auto &edge : inputs[w])
-        if (edge.access == Access::Identity && needsOnly(edge.producer, moved) &&
+        if (edge.access == Access::Identity &&
+            needsOnly(edge.producer, moved) &&
             nodes[edge.producer].results == nodes[v].loops &&
             moved.insert(edge.producer).second)
           work.push_back(edge.producer);
@@ -185,11 +193,10 @@ private:
         groups[g].members.begin(), groups[g].members.end(), [&](int u) {
           return nodes[u].results == nodes[v].loops &&
                  (nodes[u].returned ||
-                  std::any_of(consumers[u].begin(), consumers[u].end(),
-                              [&](int c) {
-                                return c > v &&
-                                       nodes[c].kind != Kind::Reduction;
-                              }));
+                  std::any_of(
+                      consumers[u].begin(), consumers[u].end(), [&](int c) {
+                        return c > v && nodes[c].kind != Kind::Reduction;
+                      }));
         });
   }
 
@@ -240,9 +247,8 @@ private:
     for (size_t i = members.size(); i-- > 0;) {
       const int member = members[i];
       if (nodes[member].returned || nodes[member].apart ||
-          !std::all_of(
-              consumers[member].begin(), consumers[member].end(),
-              [&](int c) { return c == v || taken.count(c) > 0; }))
+          !std::all_of(consumers[member].begin(), consumers[member].end(),
+                       [&](int c) { return c == v || taken.count(c) > 0; }))
         continue;
       taken.insert(member);
     }

@@ -209,6 +209,29 @@ TEST(Partition, SumsOverOneTensorAreOnePass) {
             (Kernels{{0}, {1}, {2, 3}}));
 }
 
+TEST(Partition, SumsOfALayerAreNotThoseOfAllLayers) {
+  // Each layer's gradient is the next one's and another: sums of neighbours
+  // have one in common, those of the first and the last layer none.
+  std::vector<FusionNode> nodes = {returned(pointwise(kImage))};
+  std::vector<int> gradients = {0};
+  for (int layer = 0; layer < 6; ++layer) {
+    const int branch = int(nodes.size());
+    nodes.push_back(
+        node(Kind::Contraction, kImage, {elsewhere(gradients.back())}));
+    nodes.push_back(
+        returned(pointwise(kImage, {at(branch), at(gradients.back())})));
+    gradients.push_back(branch + 1);
+  }
+  for (int gradient : gradients)
+    nodes.push_back(reduction(kImage, kScalar, {at(gradient)}));
+  for (const std::vector<int> &kernel : kernelsOf(nodes)) {
+    const auto sums = std::count_if(kernel.begin(), kernel.end(), [&](int v) {
+      return nodes[size_t(v)].kind == Kind::Reduction;
+    });
+    EXPECT_LE(sums, 2);
+  }
+}
+
 TEST(Partition, SumsOfRowsAreTakenInPassing) {
   // A convolution that is stored, the sum of its rows, and of their squares.
   EXPECT_EQ(kernelsOf({node(Kind::Contraction, kImage), rowSum({at(0)}),
