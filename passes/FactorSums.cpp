@@ -58,7 +58,10 @@ struct FactorBeforeSum : OpRewritePattern<ir::SumOp> {
       else
         outside.push_back({factor, shape});
     }
-    // What is left must still have the shape that is summed.
+    // What is left must still have the shape that is summed; and be there anyway, or
+    // else two tensors are stored that differ by a factor.
+    if (!op.getX().hasOneUse() && inside.size() == 1 && inside[0].hasOneUse())
+      return failure();
     if (outside.empty() || llvm::none_of(inside, [&](Value factor) { return factor.getType() == from; }))
       return failure();
     auto formula = [&](Value value) { return ir::TensorExpr(rewriter, op.getLoc(), value); };

@@ -73,3 +73,15 @@ func.func @quotients(%n: index {fm.binding = #fm.binding<samples, "n">},
   %1 = fm.div %x, %s : (tensor<?x64xf32>, tensor<?x1xf32>) -> tensor<?x64xf32>
   return %0, %1 : tensor<?x64xi32>, tensor<?x64xf32>
 }
+
+// A factor stays where others need the product, and nobody what it is without: both
+// would be stored.
+// CHECK-LABEL: @productIsThere
+// CHECK:         %[[PRODUCT:.*]] = fm.mul
+// CHECK:         fm.sum %[[PRODUCT]]
+func.func @productIsThere(%n: index, %x: tensor<?x5xf32>, %scale: tensor<f32>) -> (tensor<5xf32>, tensor<?x5xf32>) {
+  %0 = fm.exp %x : (tensor<?x5xf32>) -> tensor<?x5xf32>
+  %1 = fm.mul %0, %scale : (tensor<?x5xf32>, tensor<f32>) -> tensor<?x5xf32>
+  %2 = fm.sum %1 {axis = array<i64: 0>, keepdims = false} : (tensor<?x5xf32>) -> tensor<5xf32>
+  return %2, %1 : tensor<5xf32>, tensor<?x5xf32>
+}
