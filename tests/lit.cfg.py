@@ -2,8 +2,9 @@
 #
 # Substitutions: fmc, fmc-opt, FileCheck, not, count stand for the programs of
 # this build; %build is its folder, %source the repository's root, %examples its
-# examples.
+# examples; %elsewhere is a target that this machine cannot run.
 import os
+import platform
 import re
 
 import lit.formats
@@ -39,3 +40,6 @@ for name, folder in programs.items():
 config.substitutions.append(("%build", os.path.dirname(config.fmc_bin_dir)))
 config.substitutions.append(("%source", config.source_dir))
 config.substitutions.append(("%examples", os.path.join(config.source_dir, "examples")))
+config.substitutions.append(
+    ("%elsewhere", "x86_64-linux-gnu" if platform.machine() == "aarch64" else "aarch64-linux-gnu")
+)
