@@ -24,7 +24,7 @@ inline Flops chainFlops(double first, double others) {
   return {first + others, 2 * first + 3 * others};
 }
 
-/// LeNet-style network of DESIGN 1.1 on 28x28x1 images; Adam.
+/// LeNet-style network on 28x28x1 images, examples/mnist_cnn; Adam.
 struct SeedCnn {
   static constexpr const char *name = "seed_cnn";
   static constexpr int image = 28, classes = 10, batches[] = {64, 1};
