@@ -11,8 +11,9 @@ namespace fm::codegen {
 /// that the model asks for.
 double contractionFlops(const KernelSpec &spec, int64_t n);
 
-/// Bytes of what it reads and writes, each once.
-double trafficBytes(const KernelSpec &spec, int64_t n);
+/// Bytes of the elements that it reads and writes, each once, of the inputs and then of the outputs. Of an input of
+/// which it reads a part, that part counts; of several parts, what lies between them as well, at most.
+std::vector<double> trafficBytes(const KernelSpec &spec, int64_t n);
 
 /// The shape that says most, "nx14x14x64 over 3x3x32": of the anchor, else of
 /// the first output.

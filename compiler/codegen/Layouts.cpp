@@ -51,7 +51,7 @@ struct Estimate {
   double cycles = 0, ideal = 0;
 };
 Estimate estimate(const KernelSpec &spec, const MachineModel &machine) {
-  const Plan plan = planKernel(splitReductions(spec, machine), machine);
+  const Plan plan = planKernel(scheduledForm(spec, machine), machine);
   Estimate result;
   for (const Group &group : plan.groups)
     for (const Nest &nest : group.nests) {
