@@ -6,7 +6,6 @@
 #include "gtest/gtest.h"
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <map>
 #include <random>
@@ -450,6 +449,8 @@ TEST(Partition, WhatCannotBeHonouredIsReported) {
   EXPECT_TRUE(violated.empty());
 }
 
+// What takes exponential time here, or cubic time with large graphs, does not
+// end before ctest's TIMEOUT.
 TEST(Partition, LongChainsOfScalarsTakeLittleTime) {
   // s = s + s, again and again: 2^200 ways lead through it.
   std::vector<FusionNode> nodes = {reduction(kImage, kScalar, {})};
@@ -460,8 +461,9 @@ TEST(Partition, LongChainsOfScalarsTakeLittleTime) {
 }
 
 TEST(Partition, LargeGraphsTakeLittleTime) {
-  // 3000 layers of a contraction, a chain of two, and a sum over all.
+  // 3000 layers of a contraction and a chain of two.
   std::vector<FusionNode> nodes;
+  Kernels layers;
   for (int i = 0; i < 3000; ++i) {
     int last = int(nodes.size()) - 1;
     nodes.push_back(node(Kind::Contraction, kImage,
@@ -469,10 +471,9 @@ TEST(Partition, LargeGraphsTakeLittleTime) {
                            : std::vector<FusionNode::Edge>{}));
     nodes.push_back(pointwise(kImage, {at(last + 1)}));
     nodes.push_back(pointwise(kImage, {at(last + 2)}));
+    layers.push_back({last + 1, last + 2, last + 3});
   }
-  auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(kernelsOf(nodes).size(), 3000u);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_EQ(kernelsOf(nodes), layers);
 }
 
 //===----------------------------------------------------------------------===//
