@@ -2,11 +2,14 @@
 //
 // Every 127th f32 and the special values, against the C library in f64: at
 // most 4 ulp; what is less than every normal number is zero. f64 must be the C
-// library's own.
+// library's own. In code for this machine and for each level of x86-64 that it
+// can run: without and with multiplications that add, with vectors of each
+// length.
 //
 //===----------------------------------------------------------------------===//
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -54,9 +57,10 @@ double ulps(float got, double want) {
   return std::fabs(got - want) / scale;
 }
 
-void expectAccurate(const KernelSpec &spec, double (*reference)(double),
+void expectAccurate(const fm::codegen::TargetSpec &target,
+                    const KernelSpec &spec, double (*reference)(double),
                     double most) {
-  RunnableKernel kernel(spec, testTarget(false));
+  RunnableKernel kernel(spec, target);
   ASSERT_EQ(kernel.error, "");
   std::vector<float> xs, ys(chunk);
   for (float special : {0.0f,
@@ -108,24 +112,48 @@ void expectAccurate(const KernelSpec &spec, double (*reference)(double),
   std::printf("worst error: %.2f ulp\n", worst);
 }
 
-void expectAccurate(Op op, double (*reference)(double)) {
-  expectAccurate(unaryKernel(op, ScalarType::F32), reference, 4.0);
+/// CPUs whose code this machine runs.
+std::vector<std::string> cpus() {
+  std::vector<std::string> names{"native"};
+#ifdef __x86_64__
+  names.push_back("x86-64");
+  if (__builtin_cpu_supports("x86-64-v3"))
+    names.push_back("x86-64-v3");
+  if (__builtin_cpu_supports("x86-64-v4"))
+    names.push_back("x86-64-v4");
+#endif
+  return names;
 }
+
+class Functions : public testing::TestWithParam<std::string> {
+protected:
+  const fm::codegen::TargetSpec target = testTarget(false, GetParam());
+
+  void expectAccurate(Op op, double (*reference)(double)) const {
+    ::expectAccurate(target, unaryKernel(op, ScalarType::F32), reference, 4.0);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Cpus, Functions, testing::ValuesIn(cpus()),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 /// Denormal numbers are zero in a step.
 double expOfStep(double x) {
   const double y = std::exp(x);
   return y < 0x1p-126 ? 0 : y;
 }
-TEST(Functions, Exp) { expectAccurate(Op::Exp, expOfStep); }
-TEST(Functions, Log) { expectAccurate(Op::Log, std::log); }
-TEST(Functions, Tanh) { expectAccurate(Op::Tanh, std::tanh); }
+TEST_P(Functions, Exp) { expectAccurate(Op::Exp, expOfStep); }
+TEST_P(Functions, Log) { expectAccurate(Op::Log, std::log); }
+TEST_P(Functions, Tanh) { expectAccurate(Op::Tanh, std::tanh); }
 // Where exp(-x) is more than f32 holds, the result is zero: denormal, that is.
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double sigmoidOfStep(double x) {
   return x < -88.37626 ? 0 : sigmoid(x); // ln(2^127.5)
 }
-TEST(Functions, Sigmoid) { expectAccurate(Op::Sigmoid, sigmoidOfStep); }
+TEST_P(Functions, Sigmoid) { expectAccurate(Op::Sigmoid, sigmoidOfStep); }
 
 #ifdef __x86_64__
 /// Denormal numbers count as zero, as the runtime has it in a step.
@@ -146,7 +174,7 @@ double reciprocalOfRoundedRoot(double x) { return 1.0 / float(root(x)); }
 double byRootAndMore(double x) { return 3 / (root(x) + 0.25); }
 
 /// What AVX-512 estimates, others compute (EstimateReciprocals.h).
-TEST(Functions, RootsAndReciprocals) {
+TEST_P(Functions, RootsAndReciprocals) {
   InAStep step;
   KernelBuilder one("f"), quotient("f");
   for (KernelBuilder *k : {&one, &quotient}) {
@@ -154,23 +182,23 @@ TEST(Functions, RootsAndReciprocals) {
     X y = k == &one ? like(x, 1) / x : like(x, 3) / (unary(Op::Sqrt, x) + 0.25);
     k->output("y", k->pointwise("y", {fixed(chunk)}, y), true);
   }
-  expectAccurate(one.spec, reciprocal, 1.0);
-  expectAccurate(unaryKernel(Op::Sqrt, ScalarType::F32), root, 1.0);
+  ::expectAccurate(target, one.spec, reciprocal, 1.0);
+  ::expectAccurate(target, unaryKernel(Op::Sqrt, ScalarType::F32), root, 1.0);
   // Without estimates IEEE's root, then IEEE's quotient: half a unit of that.
-  const bool estimates = testTarget(false).machine.estimatesReciprocals;
-  expectAccurate(unaryKernel(Op::Rsqrt, ScalarType::F32),
-                 estimates ? reciprocalRoot : reciprocalOfRoundedRoot,
-                 estimates ? 1.1 : 0.5);
-  expectAccurate(quotient.spec, byRootAndMore, 3.0);
+  const bool estimates = target.machine.estimatesReciprocals;
+  ::expectAccurate(target, unaryKernel(Op::Rsqrt, ScalarType::F32),
+                   estimates ? reciprocalRoot : reciprocalOfRoundedRoot,
+                   estimates ? 1.1 : 0.5);
+  ::expectAccurate(target, quotient.spec, byRootAndMore, 3.0);
 }
 
-TEST(Functions, OtherQuotientsAreIeees) {
+TEST_P(Functions, OtherQuotientsAreIeees) {
   KernelBuilder k("f");
   auto x = k.input("x", {fixed(chunk)}, true),
        y = k.input("y", {fixed(chunk)}, true);
   k.output("z", k.pointwise("z", {fixed(chunk)}, x({index(0)}) / y({index(0)})),
            true);
-  RunnableKernel kernel(k.spec, testTarget(false));
+  RunnableKernel kernel(k.spec, target);
   ASSERT_EQ(kernel.error, "");
   std::vector<float> xs(chunk), ys(chunk), zs(chunk);
   for (int64_t i = 0; i < chunk; ++i) {
@@ -186,7 +214,7 @@ TEST(Functions, OtherQuotientsAreIeees) {
 }
 
 /// Whichever way a plan takes a number, in a vector or alone.
-TEST(Functions, AreTheSameForOneAndForSixteen) {
+TEST_P(Functions, AreTheSameForOneAndForSixteen) {
   InAStep step;
   const float xs[16] = {0.0f,  -0.0f,     1.0f,       2.0f,
                         3.0f,  0.7f,      1e-9f,      1e30f,
@@ -201,7 +229,7 @@ TEST(Functions, AreTheSameForOneAndForSixteen) {
             : form == 1 ? unary(Op::Sqrt, x)
                         : unary(Op::Rsqrt, x);
       k.output("y", k.pointwise("y", {fixed(count)}, y), true);
-      RunnableKernel kernel(k.spec, testTarget(false));
+      RunnableKernel kernel(k.spec, target);
       ASSERT_EQ(kernel.error, "");
       for (int64_t i = 0; i < 16; i += count) {
         void *pointers[] = {const_cast<float *>(xs + i),
@@ -214,9 +242,9 @@ TEST(Functions, AreTheSameForOneAndForSixteen) {
 }
 #endif
 
-TEST(Functions, OddOnesKeepTheSignOfZero) {
+TEST_P(Functions, OddOnesKeepTheSignOfZero) {
   for (Op op : {Op::Tanh, Op::Erf}) {
-    RunnableKernel kernel(unaryKernel(op, ScalarType::F32), testTarget(false));
+    RunnableKernel kernel(unaryKernel(op, ScalarType::F32), target);
     ASSERT_EQ(kernel.error, "");
     std::vector<float> xs(chunk, 0.0f), ys(chunk, 1.0f);
     xs[1] = -0.0f;
@@ -228,9 +256,9 @@ TEST(Functions, OddOnesKeepTheSignOfZero) {
     EXPECT_TRUE(std::signbit(ys[1]));
   }
 }
-TEST(Functions, Erf) { expectAccurate(Op::Erf, std::erf); }
+TEST_P(Functions, Erf) { expectAccurate(Op::Erf, std::erf); }
 
-TEST(Functions, Pow) {
+TEST_P(Functions, Pow) {
   KernelBuilder k("f");
   auto x = k.input("x", {fixed(chunk)}, true),
        y = k.input("y", {fixed(chunk)}, true);
@@ -238,7 +266,7 @@ TEST(Functions, Pow) {
            k.pointwise("z", {fixed(chunk)},
                        binary(Op::Pow, x({index(0)}), y({index(0)}))),
            true);
-  RunnableKernel kernel(k.spec, testTarget(false));
+  RunnableKernel kernel(k.spec, target);
   ASSERT_EQ(kernel.error, "");
   const float inf = std::numeric_limits<float>::infinity();
   const std::vector<float> special = {
@@ -268,7 +296,7 @@ TEST(Functions, Pow) {
         << "pow(" << xs[i] << ", " << ys[i] << ") = " << zs[i];
 }
 
-TEST(Functions, DoublesAreTheLibrarys) {
+TEST_P(Functions, DoublesAreTheLibrarys) {
   struct {
     Op op;
     double (*reference)(double);
@@ -278,8 +306,7 @@ TEST(Functions, DoublesAreTheLibrarys) {
                {Op::Sigmoid, sigmoid},
                {Op::Erf, std::erf}};
   for (const auto &c : cases) {
-    RunnableKernel kernel(unaryKernel(c.op, ScalarType::F64),
-                          testTarget(false));
+    RunnableKernel kernel(unaryKernel(c.op, ScalarType::F64), target);
     ASSERT_EQ(kernel.error, "");
     std::vector<double> xs(chunk), ys(chunk);
     for (int64_t i = 0; i < chunk; ++i)
@@ -292,7 +319,7 @@ TEST(Functions, DoublesAreTheLibrarys) {
   }
 }
 
-TEST(Functions, MaxAndMinPropagateNan) {
+TEST_P(Functions, MaxAndMinPropagateNan) {
   KernelBuilder k("f");
   const std::vector<Extent> domain{fixed(32)};
   auto x = k.input("x", domain, true), y = k.input("y", domain, true);
@@ -302,7 +329,7 @@ TEST(Functions, MaxAndMinPropagateNan) {
   k.output("relu", k.pointwise("c", domain, relu(a)), true);
   k.output("relu2",
            k.pointwise("d", domain, max(number(ScalarType::F32, 0), a)), true);
-  RunnableKernel kernel(k.spec, testTarget(false));
+  RunnableKernel kernel(k.spec, target);
   ASSERT_EQ(kernel.error, "");
   std::vector<float> xs(32), ys(32), r[4];
   for (int i = 0; i < 32; ++i) {
