@@ -5,10 +5,12 @@
 // asserts on, and by the reference backend; outputs, loss, gradients of inputs
 // and of parameters agree for several numbers of samples, in buffers that end
 // (or begin) beside pages without access. The seed is fixed; FM_SWEEP_SEED and
-// FM_SWEEP_COUNT change what and how much is tried.
+// FM_SWEEP_COUNT change what and how much is tried. A few larger shapes have
+// what small ones do not: Winograd's transforms, weights in panels.
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/codegen/Target.h"
 #include "tests/e2e/Models.h"
 
 #include <gtest/gtest.h>
@@ -34,15 +36,22 @@ std::string list(const std::vector<int> &numbers) {
   return text + "]";
 }
 
-class ModelSweep : public testing::TestWithParam<int> {
+class Sweep : public testing::Test {
 protected:
-  std::mt19937 random{unsigned(environment("FM_SWEEP_SEED", 1) * 1000 + GetParam())};
+  void start(int number) {
+    random.seed(unsigned(environment("FM_SWEEP_SEED", 1) * 1000 + number));
+    batch = pick<int>({1, 2, 3, 5, 7, 15, 16, 17});
+  }
+
+  std::mt19937 random;
   int upTo(int most) { return 1 + int(random() % unsigned(most)); }
   int from0To(int most) { return int(random() % unsigned(most + 1)); }
   bool coin() { return random() & 1; }
   template <typename T> T pick(std::vector<T> of) { return of[random() % of.size()]; }
   int channels() { return pick<int>({1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 20, 31, 33, 40, 64}); }
-  int batch = pick<int>({1, 2, 3, 5, 7, 15, 16, 17});
+  int batch = 1;
+  bool asserts = true;
+  size_t transformed = 0, panelled = 0; ///< of the models so far
   static std::string number(int value) { return std::to_string(value); }
   static std::string word(bool value) { return value ? "true" : "false"; }
   std::string axes(int rank) {
@@ -60,11 +69,17 @@ protected:
     SCOPED_TRACE(text);
     Code fast, plain;
     try {
-      fast = compile(text, {.asserts = true});
+      fast = compile(text, {.asserts = asserts});
       plain = compile(text, {"reference"});
     } catch (const std::exception &problem) {
       FAIL() << problem.what();
     }
+    for (const auto &kernel : fast->program().kernels)
+      for (const auto &stage : kernel.stages)
+        transformed += !stage.together.empty();
+    for (const auto &tensor : fast->program().tensors)
+      for (const auto &dim : tensor.dims)
+        panelled += dim.divisor > 1;
     Network a(fast, 1, coin() ? Guard::Behind : Guard::Before), b(plain, 1);
     for (int n : std::set<int>{1, (batch + 1) / 2, batch}) {
       SCOPED_TRACE("n = " + number(n));
@@ -96,6 +111,11 @@ protected:
           network.set(argument.name, someNumbers(count, 10 + count));
         }
   }
+};
+
+class ModelSweep : public Sweep, public testing::WithParamInterface<int> {
+protected:
+  ModelSweep() { start(GetParam()); }
 };
 
 TEST_P(ModelSweep, Dense) {
@@ -167,5 +187,49 @@ TEST_P(ModelSweep, Move) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, ModelSweep, testing::Range(0, environment("FM_SWEEP_COUNT", 5)));
+
+class LargeSweep : public Sweep {
+protected:
+  const int count = std::max(2, environment("FM_SWEEP_COUNT", 4));
+  const Variant variant = inEnvironment({});
+  int between(int least, int most) { return least + from0To(most - least); }
+};
+
+TEST_F(LargeSweep, ConvolutionsByWinograd) {
+  for (int i = 0; i < count; ++i) {
+    start(1000 + i);
+    batch = upTo(3);
+    asserts = i % 2;
+    int height, width, in, out;
+    do { // what the reference computes in a second or two
+      height = between(14, 40), width = between(14, 40);
+      in = between(64, 200), out = between(64, 200);
+    } while (int64_t(height) * width * in * out > 8000000);
+    const int kernel = i % 4 == 3 ? 2 : 3;
+    expectEqual("  input x : f32[batch, " + number(height) + ", " + number(width) + ", " + number(in) +
+                    "] with gradient\n",
+                "conv2d(x, " + number(out) + ", kernel = " + number(kernel) + ", padding = " +
+                    pick<std::string>({"valid", "same"}) + ", bias = " + word(coin()) + ") |> " +
+                    pick<std::string>({"relu", "silu", "tanh"}));
+  }
+  EXPECT_EQ(transformed > 0, variant.winograd && !variant.exact);
+}
+
+TEST_F(LargeSweep, DenseLayersInPanels) {
+  for (int i = 0; i < count; ++i) {
+    start(2000 + i);
+    asserts = i / 2 % 2;
+    int columns[3];
+    for (int &each : columns)
+      each = i % 2 ? between(64, 300) : 16 * between(4, 18);
+    const std::string shape = coin() ? "batch, " : "batch, " + number(upTo(9)) + ", ";
+    expectEqual("  input x : f32[" + shape + number(columns[0]) + "] with gradient\n",
+                "dense(x, " + number(columns[1]) + ", bias = " + word(coin()) + ") |> " +
+                    pick<std::string>({"tanh", "relu", "gelu"}) + " |> dense(" + number(columns[2]) + ")");
+  }
+  fm::codegen::TargetSpec native;
+  ASSERT_EQ(fm::codegen::resolveTarget("", "native", native), "");
+  EXPECT_EQ(panelled > 0, native.machine.panelColumns > 0 && variant.layout);
+}
 
 } // namespace
