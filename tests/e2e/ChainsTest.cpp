@@ -60,10 +60,13 @@ TEST(Chains, InferenceIsOne) {
   EXPECT_EQ(chainsOf(network, "forward"), std::vector<size_t>{8});
 }
 
+/// With Halide's asserts, and without.
+class ChainsOf : public testing::TestWithParam<Variant> {};
+
 // What passes along a chain lies in the same memory for all of its samples, a
 // tensor with a border around it as well.
-TEST(Chains, SamplesAreInferredAsTheyAreAlone) {
-  Network network(shared(kSqueezed));
+TEST_P(ChainsOf, SamplesAreInferredAsTheyAreAlone) {
+  Network network(shared(kSqueezed, GetParam()));
   const Numbers images = someNumbers(41 * 9 * 9 * 8, 1);
   Numbers alone;
   for (size_t i = 0; i < 41; ++i) {
@@ -83,12 +86,17 @@ TEST(Chains, SamplesAreInferredAsTheyAreAlone) {
 
 // Batch normalisation ends chains where it sums over samples, and nowhere else:
 // its adjoint stands in one with the convolution's.
-TEST(Chains, StepsAreThoseOfTheNaiveKernels) {
-  const Variant naive{"reference"};
-  Network chained(shared(kSqueezed)), plain(shared(kSqueezed, naive));
-  const std::vector<size_t> lengths = chainsOf(chained, "train_step");
-  EXPECT_GE(lengths.size(), 4u);
+TEST_P(ChainsOf, StepsAreSeveral) {
+  const Network chained(shared(kSqueezed, GetParam())),
+      plain(shared(kSqueezed, {"reference"}));
+  EXPECT_GE(chainsOf(chained, "train_step").size(), 4u);
   EXPECT_TRUE(chainsOf(plain, "train_step").empty());
+}
+
+TEST_P(ChainsOf, StepsAreThoseOfTheNaiveKernels) {
+  const Variant naive{"reference"};
+  Network chained(shared(kSqueezed, GetParam())),
+      plain(shared(kSqueezed, naive));
   for (int step = 0; step < 6; ++step) {
     const int64_t n = step % 2 ? 41 : 22;
     trainSteps(chained, step, step + 1, n);
@@ -131,9 +139,9 @@ TEST(Chains, OfLargeSamplesHaveStrips) {
   EXPECT_EQ(sumsOf(network, "train_step"), wanted ? 2u : 0u);
 }
 
-TEST(Chains, OfStripsAreThoseOfTheNaiveKernels) {
+TEST_P(ChainsOf, StripsAreThoseOfTheNaiveKernels) {
   const Variant naive{"reference"};
-  Network strips(shared(kLarge)), plain(shared(kLarge, naive));
+  Network strips(shared(kLarge, GetParam())), plain(shared(kLarge, naive));
   for (int step = 0; step < 3; ++step) {
     const int64_t n = step % 2 ? 5 : 3;
     trainSteps(strips, step, step + 1, n);
@@ -149,6 +157,10 @@ TEST(Chains, OfStripsAreThoseOfTheNaiveKernels) {
   }
   EXPECT_NUMBERS(strips.get("probs"), plain.get("probs"), 1e-4);
 }
+
+INSTANTIATE_TEST_SUITE_P(E2e, ChainsOf,
+                         testing::Values(Variant{}, Variant{.asserts = true}),
+                         [](const auto &info) { return info.param.name(); });
 
 TEST(Chains, OfStripsAreTheSameInAnyOrder) {
   expectEqualInAnyOrder(shared(kLarge), {5, 4});

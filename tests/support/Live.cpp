@@ -6,6 +6,7 @@
 #include "tests/support/Golden.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 
@@ -25,7 +26,31 @@ std::string Variant::name() const {
   return text + (widen ? "_f64" : "_f32");
 }
 
-static driver::CompilerOptions optionsOf(const Variant &variant) {
+Variant inEnvironment(Variant variant) {
+  const char *text = std::getenv("FMC_TEST_OPTION");
+  if (!text)
+    return variant;
+  const std::string option = text;
+  if (option == "no-fuse")
+    variant.fuse = false;
+  else if (option == "no-layout")
+    variant.layout = false;
+  else if (option == "no-winograd")
+    variant.winograd = false;
+  else if (option == "no-chains")
+    variant.chains = false;
+  else if (option == "no-derive")
+    variant.derive = false;
+  else if (option == "exact")
+    variant.exact = true;
+  else
+    throw std::runtime_error("FMC_TEST_OPTION is '" + option +
+                             "', which is no option that tests know");
+  return variant;
+}
+
+static driver::CompilerOptions optionsOf(const Variant &asked) {
+  const Variant variant = inEnvironment(asked);
   driver::CompilerOptions options;
   options.backend = variant.backend;
   options.fuse = variant.fuse;

@@ -38,11 +38,18 @@ struct Variant {
   std::string tuneFile = {};
   std::string cpu = {}; ///< "": this machine's
 
-  std::string name() const; ///< "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
+  /// "halide_f32", "halide_unfused_f64", "halide_unlaid_f32"...
+  std::string name() const;
   friend std::ostream &operator<<(std::ostream &out, const Variant &v) {
     return out << v.name();
   }
 };
+
+/// What is compiled for a variant: all else being equal, without what the
+/// environment turns off. FMC_TEST_OPTION names an option of fmc, without
+/// dashes: no-fuse, no-layout, no-winograd, no-chains, no-derive, or exact.
+/// Throws std::runtime_error where it is anything else.
+Variant inEnvironment(Variant variant);
 
 /// Code, without weights: several networks may share it.
 using Code = std::shared_ptr<driver::LiveModel>;
