@@ -263,8 +263,8 @@ HExpr Translator::integer(const Expr &e, const Site &site, Memo &memo) {
     if (b.known && b.low > 0)
       return e.op == Op::FloorDiv ? x / y : x % y;
     HExpr zero = Halide::cast(x.type(), 0), one = Halide::cast(x.type(), 1);
-    HExpr q = quotientToZero(x, y), r = x - q * y;
-    HExpr off = r != zero && ((r < zero) != (y < zero));
+    HExpr q = x / y, r = x % y;
+    HExpr off = y < zero && r != zero;
     return e.op == Op::FloorDiv ? select(off, q - one, q)
                                 : select(off, r + y, r);
   }

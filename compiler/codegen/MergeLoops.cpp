@@ -78,7 +78,7 @@ ExprRef offsetFrom(const ExprRef &e, unsigned index) {
 }
 
 /// A comparison of an I64 with a constant; it need not be made of indices.
-bool isOrderOfIndices(const Expr &e) {
+bool isOrderWithConstant(const Expr &e) {
   return (e.op == Op::Lt || e.op == Op::Le || e.op == Op::Gt ||
           e.op == Op::Ge) &&
          e.operands[0]->type == ScalarType::I64 && isConstant(*e.operands[1]);
@@ -95,7 +95,7 @@ std::vector<unsigned> indicesOf(const Expr &e, unsigned loops) {
 
 /// The one index in `index + constant < constant`, or the like.
 std::optional<unsigned> orderedIndex(const Expr &e, unsigned loops) {
-  if (!isOrderOfIndices(e))
+  if (!isOrderWithConstant(e))
     return std::nullopt;
   const std::vector<unsigned> found = indicesOf(*e.operands[0], loops);
   if (found.size() != 1 || !offsetFrom(e.operands[0], found[0]))

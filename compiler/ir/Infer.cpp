@@ -393,7 +393,7 @@ static bool holds(Type element, double value) {
     return false;
   return width == 1 ? value == 0 || value == 1
          : width == 64
-             ? std::fabs(value) <= 0x1p53 || value == -0x1p63 // else another one may have been meant
+             ? std::fabs(value) <= 0x1p53 // else another one may have been meant
              : value >= -std::ldexp(1., width - 1) && value < std::ldexp(1., width - 1);
 }
 FM_INFER(PadOp) {

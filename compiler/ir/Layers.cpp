@@ -265,11 +265,8 @@ FM_INFER(AvgPool2dOp) {
 SmallVector<Value> MaxPool2dOp::decompose(DecomposeContext &context) {
   auto pads = resolvePadding(getPadding(), tensorType(getX()).getShape().slice(1, 2),
                              getSize(), getStride(), kOnes);
-  Type element = getElementTypeOrSelf(getX().getType());
-  const double lowest = isa<FloatType>(element)     ? -std::numeric_limits<double>::infinity()
-                        : element.isInteger(1) ? 0
-                                                    : -std::ldexp(1., int(element.getIntOrFloatBitWidth()) - 1);
-  Value x = padImages(context.builder, getLoc(), getX(), pads, lowest);
+  Value x = padImages(context.builder, getLoc(), getX(), pads,
+                      -std::numeric_limits<double>::infinity());
   return {context.builder.create<WindowMaxOp>(getLoc(), x, getSize(), getStride())
               .getY()};
 }

@@ -180,7 +180,8 @@ static LogicalResult inferClassLoss(OptionalLocation loc, StringRef op,
     return emitOptionalError(loc, op, ": labels for logits ", toString(logits),
                              " must be ",
                              toString(labelType(logits, IntegerType::get(logits.getContext(), 32))), ", ",
-                             toString(labelType(logits, IntegerType::get(logits.getContext(), 64))), " or ", toString(logits), ", are ", toString(label));
+                             toString(labelType(logits, IntegerType::get(logits.getContext(), 64))),
+                             " or ", toString(logits), ", are ", toString(label));
   types.push_back(scalarOf(logits));
   return success();
 }

@@ -52,6 +52,22 @@ TEST(Target, KnowsCpus) {
   EXPECT_EQ(target.machine.vectorRegisters, 32);
 }
 
+#if defined(__x86_64__)
+TEST(Target, TellsWhatThisMachineCannotRun) {
+  TargetSpec target;
+  EXPECT_EQ(resolveTarget("", "native", target), "");
+  EXPECT_EQ(whyNotHere(target), "");
+  EXPECT_EQ(resolveTarget("", "x86-64", target), "");
+  EXPECT_EQ(whyNotHere(target), "");
+  // XOP and FMA4 have gone with AMD's family 15h, TBM as well.
+  EXPECT_EQ(resolveTarget("", "bdver4", target), "");
+  EXPECT_EQ(whyNotHere(target), "it lacks fma4, tbm, xop");
+  EXPECT_EQ(resolveTarget("aarch64-linux-gnu", "", target), "");
+  EXPECT_NE(whyNotHere(target).find("not aarch64-unknown-linux-gnu"),
+            std::string::npos);
+}
+#endif
+
 TEST(Target, NamesNearCpus) {
   TargetSpec target;
   EXPECT_EQ(resolveTarget("x86_64-pc-linux-gnu", "haswel", target),
