@@ -1,21 +1,17 @@
 //===- FormKernels.cpp - linalg ops into fm.kernel regions ----------------------===//
 
 #include "compiler/ir/Bindings.h"
-#include "passes/Contractions.h"
-#include "passes/Partition.h"
-#include "passes/Passes.h"
-#include "compiler/ir/Together.h"
 #include "compiler/ir/Views.h"
+#include "passes/BuildKernels.h"
+#include "passes/Contractions.h"
+#include "passes/FusionOps.h"
+#include "passes/Passes.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SetVector.h"
 
-#include <set>
+#include <map>
 
 using namespace mlir;
 
@@ -25,174 +21,7 @@ namespace fm::passes {
 
 namespace {
 
-//===----------------------------------------------------------------------===//
-// What fusion wants to know of an op
-//===----------------------------------------------------------------------===//
-
-/// Loops over a window: some map adds two loop indices.
-bool isWindow(linalg::GenericOp op) {
-  if (op.getNumReductionLoops() == 0)
-    return false;
-  for (AffineMap map : op.getIndexingMapsArray())
-    for (AffineExpr expr : map.getResults()) {
-      int dims = 0;
-      expr.walk([&](AffineExpr inner) { dims += inner.getKind() == AffineExprKind::DimId; });
-      if (dims > 1)
-        return true;
-    }
-  return false;
-}
-
-/// Sums along loops between the first and the last one.
-bool sumsRows(linalg::GenericOp op) {
-  auto iterators = op.getIteratorTypesArray();
-  constexpr auto parallel = utils::IteratorType::parallel;
-  return op.getNumReductionLoops() > 0 && op->getNumResults() == 1 && iterators.front() == parallel &&
-         iterators.back() == parallel &&
-         op.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-}
-
-/// Whether a read is of the loops' own element, or of the first one along some.
-bool readsRow(AffineMap map) {
-  if (map.getNumResults() != map.getNumDims())
-    return false;
-  for (auto [d, expr] : llvm::enumerate(map.getResults()))
-    if (expr != getAffineDimExpr(d, map.getContext()) && expr != getAffineConstantExpr(0, map.getContext()))
-      return false;
-  return true;
-}
-
-/// Whether a read is of what the row of the loops' element was reduced to: the
-/// innermost loops are missing.
-bool readsReduced(AffineMap map) {
-  const unsigned results = map.getNumResults();
-  return results > 0 && results < map.getNumDims() &&
-         map == AffineMap::getMultiDimIdentityMap(map.getNumDims(), map.getContext()).getMajorSubMap(results);
-}
-
-/// Whether an op reduces the innermost loop, to one element a row that vectors
-/// are short beside and scratch has room for.
-bool reducesRow(linalg::GenericOp op) {
-  constexpr int64_t least = 32, most = 4096;
-  auto iterators = op.getIteratorTypesArray();
-  if (op.getNumReductionLoops() != 1 || iterators.size() < 2 ||
-      iterators.back() != utils::IteratorType::reduction)
-    return false;
-  const int64_t steps = cast<linalg::LinalgOp>(op.getOperation()).getStaticLoopRanges().back();
-  return steps >= least && steps <= most &&
-         llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
-           return readsReduced(op.getMatchingIndexingMap(&init));
-         });
-}
-
-bool readsRow(tensor::ExtractOp extract) {
-  for (auto [d, index] : llvm::enumerate(extract.getIndices())) {
-    auto loop = index.getDefiningOp<linalg::IndexOp>();
-    if ((!loop || loop.getDim() != d) && !matchPattern(index, m_Zero()))
-      return false;
-  }
-  return true;
-}
-
-/// Whether the body only chooses which element to take: one read, at indices
-/// computed from the loops.
-bool onlyMoves(Block &body) {
-  int reads = 0;
-  for (Operation &inner : body.without_terminator()) {
-    if (isa<tensor::ExtractOp>(inner))
-      ++reads;
-    else if (inner.getNumResults() != 1 || !inner.getResult(0).getType().isIndex())
-      return false;
-  }
-  Value yielded = body.getTerminator()->getOperand(0);
-  if (auto extract = yielded.getDefiningOp<tensor::ExtractOp>())
-    return reads == 1;
-  return reads == 0 && isa<BlockArgument>(yielded);
-}
-
-bool isTogether(Operation *op) { return !togetherOf(op).empty(); }
-
-/// Whether the user of a tensor is a read of such an op.
-bool readsTogether(Operation *user) {
-  auto reader = isa<tensor::ExtractOp>(user) ? user->getParentOfType<linalg::GenericOp>() : nullptr;
-  return reader && isTogether(reader);
-}
-
-/// Whether it moves another dimension to the innermost place.
-bool transposesRows(linalg::GenericOp op) {
-  if (op.getNumDpsInputs() != 1 || !onlyMoves(*op.getBody()))
-    return false;
-  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
-  return map.isPermutation() && map.getDimPosition(map.getNumResults() - 1) + 1 != map.getNumDims();
-}
-
-/// For comparisons of sizes: how many samples `?` stands for.
-constexpr int64_t kSamplesGuess = 16;
-
 bool hasSamples(Value value) { return !cast<RankedTensorType>(value.getType()).hasStaticShape(); }
-
-/// Whether the code of an op uses the number of samples.
-bool usesNumberOfSamples(linalg::GenericOp op) {
-  return op.getBody()
-      ->walk([&](Operation *inner) {
-        return llvm::any_of(inner->getOperands(),
-                            [](Value value) {
-                              auto argument = dyn_cast<BlockArgument>(value);
-                              return argument && isa<func::FuncOp>(argument.getOwner()->getParentOp());
-                            })
-                   ? WalkResult::interrupt()
-                   : WalkResult::advance();
-      })
-      .wasInterrupted();
-}
-
-FusionNode::Copy copyOf(linalg::GenericOp op) {
-  if (op.getNumReductionLoops() != 0)
-    return FusionNode::Copy::Never;
-  Block &body = *op.getBody();
-  if (onlyMoves(body))
-    return FusionNode::Copy::Free;
-  // A bias, a mean a channel: what is much smaller than the result stays in cache.
-  auto elements = [](Value value) {
-    int64_t count = 1;
-    for (int64_t size : cast<RankedTensorType>(value.getType()).getShape())
-      count *= ShapedType::isDynamic(size) ? kSamplesGuess : size;
-    return count;
-  };
-  // A few operations without a computed read, on few tensors. What leaves the
-  // caches costs a store, a fetch of the line stored to, and a load: 12 bytes for
-  // an element, in which time a vector unit computes a sigmoid.
-  constexpr int64_t many = 4096; // elements, for which a division is dearer than a load
-  constexpr int64_t outside = 1 << 21;
-  const int64_t size = elements(op.getResult(0));
-  const int limit = size >= outside ? 24 : 4;
-  int cost = 0;
-  for (Operation &inner : body.without_terminator()) {
-    if (isa<tensor::ExtractOp>(inner) ||
-        (isa<math::MathDialect>(inner.getDialect()) && !isa<math::ExpOp>(inner)))
-      return FusionNode::Copy::Never;
-    if (isa<math::ExpOp>(inner))
-      cost += 12;
-    else if (isa<arith::DivFOp>(inner) && size > many)
-      cost += 5;
-    else if (!isa<arith::ConstantOp>(inner))
-      ++cost;
-  }
-  int64_t large = llvm::count_if(op.getDpsInputs(), [&](Value input) {
-    return elements(input) * 8 > elements(op.getResult(0));
-  });
-  bool scalar = op.getNumLoops() == 0;
-  return cost <= limit && (scalar || large <= 1) ? FusionNode::Copy::Cheap : FusionNode::Copy::Never;
-}
-
-/// Scalar operations in the code of an op; a function is a polynomial and more.
-int weightOf(linalg::GenericOp op) {
-  constexpr int function = 30;
-  int weight = 1;
-  for (Operation &inner : op.getBody()->without_terminator())
-    weight += isa<math::MathDialect>(inner.getDialect()) ? function : !isa<arith::ConstantOp>(inner);
-  return weight;
-}
 
 /// Numbers for shapes.
 class ShapeClasses {
@@ -226,7 +55,7 @@ public:
       // An update that somebody reads too late for goes by way of a copy.
       detach(late);
     }
-    build(result);
+    buildKernels(function, ops, result, fuse);
     return result.kernels.size();
   }
 
@@ -477,149 +306,6 @@ private:
       }
   }
 
-  //===--------------------------------------------------------------------===//
-  // Building
-  //===--------------------------------------------------------------------===//
-
-  void build(const Partition &result) {
-    Block &block = function.getBody().front();
-    OpBuilder builder(block.getTerminator());
-    copied = result.copied;
-    kernelsWith.assign(ops.size(), 0);
-    for (const auto &members : result.kernels)
-      for (int number : members)
-        ++kernelsWith[number];
-    IRMapping mapping; // from the old op's values to kernel results and views
-    for (BlockArgument argument : block.getArguments())
-      mapping.map(argument, argument);
-    for (const auto &members : result.kernels)
-      buildKernel(builder, members, mapping);
-    for (OpOperand &operand : block.getTerminator()->getOpOperands())
-      operand.set(outside(builder, operand.get(), mapping));
-    // The old ops, last first; constants that kernels read were cloned.
-    SmallVector<Operation *> old;
-    for (Operation &op : block.without_terminator())
-      if (!made.contains(&op))
-        old.push_back(&op);
-    for (Operation *op : llvm::reverse(old))
-      op->erase();
-  }
-
-  /// `value` as seen between kernels: a kernel's result, a view, a constant.
-  Value outside(OpBuilder &builder, Value value, IRMapping &mapping) {
-    if (Value mapped = mapping.lookupOrNull(value))
-      return mapped;
-    Operation *op = value.getDefiningOp();
-    assert((isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, arith::ConstantOp>(op)) &&
-           "only views and constants stand between kernels");
-    for (Value operand : op->getOperands())
-      outside(builder, operand, mapping);
-    Operation *clone = builder.clone(*op, mapping);
-    made.insert(clone);
-    return mapping.lookup(value);
-  }
-
-  /// Whether an op is written again wherever it is used.
-  static bool isRepeated(Operation *op) {
-    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
-      auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
-      return !dense || dense.isSplat();
-    }
-    return isa<tensor::EmptyOp, linalg::FillOp>(op);
-  }
-
-  void buildKernel(OpBuilder &builder, const std::vector<int> &members, IRMapping &mapping) {
-    llvm::SetVector<Operation *> inside;
-    for (int number : members)
-      inside.insert(ops[number]);
-    // What it reads from outside, in order of first use.
-    llvm::SetVector<Value> inputs;
-    std::function<void(Operation *)> scan = [&](Operation *op) {
-      op->walk([&](Operation *inner) {
-        for (Value operand : inner->getOperands()) {
-          Operation *source = operand.getDefiningOp();
-          if (source && (op->isProperAncestor(source) || inside.contains(source)))
-            continue;
-          if (auto argument = dyn_cast<BlockArgument>(operand);
-              argument && (argument.getOwner()->getParentOp() != function ||
-                           argument.getArgNumber() == 0))
-            continue;
-          if (source && isRepeated(source))
-            scan(source);
-          else
-            inputs.insert(operand);
-        }
-      });
-    };
-    for (Operation *op : inside)
-      scan(op);
-    SmallVector<Value> results, operands;
-    for (int number : members) {
-      if (copied[number])
-        continue; // whoever reads it has a copy
-      for (Value result : ops[number]->getResults())
-        // Unfused, a kernel has no scratch: all results lie in the arena.
-        if (!fuse || llvm::any_of(result.getUsers(), [&](Operation *user) {
-              user = function.getBody().front().findAncestorOpInBlock(*user);
-              // Another kernel may have a copy of the user.
-              return !inside.contains(user) || kernelsWith[numberOf.lookup(user)] > 1;
-            }))
-          results.push_back(result);
-    }
-    for (Value input : inputs)
-      operands.push_back(outside(builder, input, mapping));
-    auto kernel = builder.create<ir::KernelOp>(
-        ops[members.back()].getLoc(), ValueRange(results).getTypes(), function.getArgument(0),
-        operands, StringAttr(), inplaceOf(results, operands));
-    made.insert(kernel);
-    Block &body = kernel.getBody().emplaceBlock();
-    IRMapping inner;
-    inner.map(function.getArgument(0), body.addArgument(builder.getIndexType(), kernel.getLoc()));
-    for (Value input : inputs)
-      inner.map(input, body.addArgument(input.getType(), input.getLoc()));
-    OpBuilder bodyBuilder = OpBuilder::atBlockEnd(&body);
-    std::function<void(Operation *)> copy = [&](Operation *op) {
-      op->walk([&](Operation *nested) {
-        for (Value operand : nested->getOperands()) {
-          Operation *source = operand.getDefiningOp();
-          if (source && !inner.contains(operand) && isRepeated(source) && !op->isProperAncestor(source))
-            copy(source);
-        }
-      });
-      bodyBuilder.clone(*op, inner);
-    };
-    for (Operation *op : inside)
-      copy(op);
-    SmallVector<Value> yields;
-    for (Value result : results)
-      yields.push_back(inner.lookup(result));
-    bodyBuilder.create<ir::YieldOp>(kernel.getLoc(), yields);
-    for (auto [from, to] : llvm::zip(results, kernel.getResults()))
-      mapping.map(from, to);
-  }
-
-  /// For each result, the input of the same persistent tensor, or -1.
-  DenseI64ArrayAttr inplaceOf(ArrayRef<Value> results, ArrayRef<Value> operands) {
-    SmallVector<int64_t> inplace;
-    for (Value result : results) {
-      int64_t input = -1;
-      for (OpOperand &use : result.getUses()) {
-        if (!isa<func::ReturnOp>(use.getOwner()))
-          continue;
-        auto binding = resultBinding(function, use.getOperandNumber());
-        if (!isPersistent(binding.getKind()))
-          continue;
-        for (auto [i, operand] : llvm::enumerate(operands)) {
-          auto argument = dyn_cast<BlockArgument>(operand);
-          if (argument && argumentBinding(function, argument.getArgNumber()) == binding)
-            input = i;
-        }
-      }
-      inplace.push_back(input);
-    }
-    return DenseI64ArrayAttr::get(function.getContext(), inplace);
-  }
-
   func::FuncOp function;
   bool fuse;
   std::vector<FusionNode> nodes;
@@ -627,9 +313,6 @@ private:
   DenseMap<Operation *, int> numberOf;
   DenseSet<Operation *> knowNumber; ///< that of samples, where a copy is made of them
   DenseSet<Operation *> apart; ///< copies that run after everything else
-  DenseSet<Operation *> made;
-  std::vector<bool> copied;
-  std::vector<int> kernelsWith; ///< an op: how many kernels hold it
 };
 
 struct FormKernels : impl::FmFormKernelsBase<FormKernels> {

@@ -1,7 +1,7 @@
 //===- GroupPlanner.cpp - Which stages share a loop nest ------------------===//
 //
-// Fusion of stages into nests, and the loop at which each nest is computed.
-// Tiles and vectors are chosen in Tiles.cpp.
+// Fusion of stages into nests. The loop at which each nest is computed is
+// chosen in PlaceNests.cpp, tiles and vectors in Tiles.cpp.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/GroupPlanner.h"
@@ -13,17 +13,11 @@
 #include <set>
 
 #include "compiler/codegen/NestRegions.h"
+#include "compiler/codegen/PlaceNests.h"
 
 namespace fm::codegen {
 
 namespace {
-
-/// A place that reads a stage, after inlining of what lies between.
-struct Reader {
-  int nest = -1;
-  int reduction = -1; ///< the stage in whose update it is read, or -1: the body
-  bool identity = false;
-};
 
 class GroupPlanner {
 public:
@@ -32,7 +26,8 @@ public:
                const std::vector<std::vector<int>> &storedBy, int number,
                const std::set<unsigned> &inlined)
       : spec(spec), machine(machine), inlined(inlined),
-        regions(spec, group, storedBy, number) {}
+        regions(spec, group, storedBy, number),
+        placer(spec, machine, regions, readers, group) {}
 
   Group run(const std::vector<unsigned> &outputs, const ScheduleChoice &choice,
             ChoiceQuery *query, size_t &choiceOffset, ChoiceProblem &problem,
@@ -47,7 +42,7 @@ public:
     for (size_t k = 0; k < group.nests.size(); ++k) {
       Nest &nest = group.nests[k];
       if (k > 0) {
-        placeNest(k, error);
+        placer.place(k, error);
         if (!error.empty() && !spec.stages[nest.stage].reduces()) {
           homeless = nest.stage;
           return std::move(group);
@@ -146,9 +141,9 @@ private:
   const std::set<unsigned> &inlined;
   Group group;
   const NestRegions regions;
-  std::vector<std::vector<Reader>> readers;
+  std::vector<std::vector<Reader>> readers; ///< of each stage
+  NestPlacer placer;
   std::map<unsigned, bool> readsReduction;
-  int64_t scratch = 0;
 
   /// Loops of the nest that writes the outputs: the common refinement of their
   /// physical dimensions.
@@ -328,254 +323,6 @@ private:
       points *= extent.size;
     return reads > points;
   }
-
-  // --- Placement
-  // --------------------------------------------------------------
-
-  /// Chain of (nest, position) from the root to nest `k`.
-  std::vector<std::pair<int, int>> chainOf(int k) const {
-    std::vector<std::pair<int, int>> chain;
-    for (int n = k; group.nests[n].parent >= 0; n = group.nests[n].parent)
-      chain.insert(chain.begin(),
-                   {group.nests[n].parent, group.nests[n].position});
-    return chain;
-  }
-
-  /// Bytes of the nests that nest k is computed from and that have no place
-  /// yet: they are wanted where its own result is.
-  int64_t ahead(int k, const std::vector<Box> &boxes) const {
-    std::set<int> reading = {k};
-    int64_t bytes = 0;
-    for (int other = k + 1; other < static_cast<int>(group.nests.size());
-         ++other) {
-      const unsigned s = group.nests[other].stage;
-      for (const Reader &site : readers[s])
-        if (reading.count(site.nest) && reading.insert(other).second &&
-            !boxes[s].empty())
-          bytes += volume(spec.stages[s], boxes[s]);
-    }
-    return bytes;
-  }
-
-  void placeNest(int k, std::string &error) {
-    Nest &nest = group.nests[k];
-    const unsigned s = nest.stage;
-    // The innermost nest whose iteration contains all readers, and how deep in
-    // it.
-    int a = -1, limit = -1, inReduction = -1;
-    bool first = true;
-    for (const Reader &site : readers[s]) {
-      const int last = group.nests[site.nest].loops.size() - 1;
-      int siteLimit = last, siteNest = site.nest;
-      if (first) {
-        a = siteNest;
-        limit = siteLimit;
-        inReduction = site.reduction;
-        first = false;
-        continue;
-      }
-      if (siteNest == a) {
-        if (site.reduction != inReduction)
-          inReduction = -1;
-        continue;
-      }
-      inReduction = -1;
-      // Walk up until both meet.
-      auto up = [&](int n) {
-        std::vector<std::pair<int, int>> path = chainOf(n);
-        path.push_back({n, static_cast<int>(group.nests[n].loops.size()) - 1});
-        return path;
-      };
-      auto pathA = up(a), pathB = up(siteNest);
-      pathA.back().second = std::min(pathA.back().second, limit);
-      int meet = -1, meetLimit = -1;
-      for (size_t i = 0; i < std::min(pathA.size(), pathB.size()); ++i) {
-        if (pathA[i].first != pathB[i].first)
-          break;
-        meet = pathA[i].first;
-        meetLimit = std::min(pathA[i].second, pathB[i].second);
-        if (pathA[i].second != pathB[i].second)
-          break;
-      }
-      a = meet;
-      limit = meetLimit;
-      if (a < 0)
-        break;
-    }
-    auto atRoot = [&] {
-      nest.parent = nest.position = -1;
-      nest.parentReduction = -1;
-      setRegion(nest, fullBoxOf(spec.stages[s]));
-      scratch += volume(spec.stages[s], fullBoxOf(spec.stages[s]));
-      checkScratch(s, error);
-    };
-    // A parent at the root of everything has no loop to be computed at.
-    if (a < 0 || limit < 0)
-      return atRoot();
-
-    // Loops that the region moves with. Where a parent computes so little at
-    // once that there are none, the result is wanted where the parent's is.
-    std::vector<int64_t> at = regions.middleOf(a);
-    int innermost = regions.lastMoving(s, a, at), least = 0;
-    bool beyond = false; // what lies between may compute more than is asked for
-    while (innermost < 0 && inReduction < 0 && group.nests[a].parent >= 0 &&
-           group.nests[a].parentReduction < 0) {
-      least = limit = group.nests[a].position;
-      for (size_t l = 0; l < group.nests[a].loops.size(); ++l)
-        beyond |= group.nests[a].overhang(l);
-      a = group.nests[a].parent;
-      at = regions.middleOf(a);
-      innermost = regions.lastMoving(s, a, at);
-    }
-    const Nest &parent = group.nests[a];
-    bool dependsOnSamples = false;
-    for (const Extent &extent : spec.stages[s].domain)
-      dependsOnSamples |= extent.isSamples && extent.size > 1;
-    // Scratch must have a constant size, whatever n is.
-    auto constantAt = [&](const Box &box, const Box &fewer) {
-      for (size_t d = 0; d < box.size(); ++d)
-        if (box[d].extent() != fewer[d].extent())
-          return false;
-      return true;
-    };
-    const Box whole = fullBoxOf(spec.stages[s]);
-    if (innermost < 0 && a == 0 && !dependsOnSamples &&
-        scratch + volume(spec.stages[s], whole) <= maxScratchBytes / 2)
-      return atRoot();
-
-    const int64_t room = maxScratchBytes - scratch;
-    int best = -1;
-    Box bestBox;
-    const int outermost = std::max(least, a == 0 ? firstPosition(parent) : 0);
-    for (int p = std::min(limit, std::max(innermost, outermost));
-         p >= outermost; --p) {
-      const std::vector<Box> boxes = regions.boxes(a, p, at, -1, -1, 0);
-      const Box &box = boxes[s];
-      if (!constantAt(box, regions.boxes(a, p, at, -1, -1, 0, 1)[s]))
-        continue;
-      const int64_t bytes = volume(spec.stages[s], box);
-      if (bytes > room ||
-          (best >= 0 && bytes + ahead(k, boxes) > machine.l1Bytes * 2 / 3))
-        continue;
-      best = p;
-      bestBox = box;
-    }
-    if (best >= 0) {
-      nest.parent = a;
-      nest.position = best;
-      setRegion(nest, bestBox);
-      nest.uneven = beyond || isUneven(nest, bestBox);
-      scratch += volume(spec.stages[s], bestBox);
-      return;
-    }
-    // Inside a reduction's loops.
-    if (inReduction >= 0) {
-      const Stage &reducing = spec.stages[inReduction];
-      for (size_t r = 0; r < reducing.reduction.size(); ++r) {
-        const Box box = regions.boxes(a, limit, at, inReduction, r, 0)[s];
-        const int64_t bytes = volume(spec.stages[s], box);
-        if (!constantAt(box,
-                        regions.boxes(a, limit, at, inReduction, r, 0, 1)[s]) ||
-            bytes > room)
-          continue;
-        nest.parent = a;
-        nest.parentReduction = inReduction;
-        nest.position = r;
-        setRegion(nest, box);
-        nest.uneven = isUneven(nest, box);
-        scratch += bytes;
-        return;
-      }
-    }
-    error = "kernel '" + spec.name + "': stage '" + spec.stages[s].name +
-            "' does not fit into " + std::to_string(maxScratchBytes >> 10) +
-            " KiB of scratch";
-    nest.parent = a;
-    nest.position = 0;
-    setRegion(nest, whole);
-  }
-
-  /// Whether less than `box` is computed somewhere: in a tile that is shorter,
-  /// at a border, or wherever the parent's own region begins.
-  bool isUneven(const Nest &nest, const Box &box) const {
-    const Nest &parent = group.nests[nest.parent];
-    const size_t loops = parent.loops.size();
-    for (size_t l = 0; l < loops && parent.stage >= 0; ++l)
-      if (parent.region[l] < parent.loops[l].extent.size)
-        return true;
-    const bool reduced = nest.parentReduction >= 0;
-    const int position = reduced ? static_cast<int>(loops) - 1 : nest.position;
-    const int64_t steps =
-        reduced
-            ? spec.stages[nest.parentReduction].reduction[nest.position].size
-            : 1;
-    auto differs = [&](const std::vector<int64_t> &at, int64_t step) {
-      const Box other =
-          regions.boxes(nest.parent, position, at, nest.parentReduction,
-                        reduced ? nest.position : -1, step)[nest.stage];
-      for (size_t d = 0; d < box.size(); ++d)
-        if (other[d].extent() != box[d].extent())
-          return true;
-      return false;
-    };
-    std::vector<int64_t> middle(loops), last(loops);
-    for (size_t l = 0; l < loops; ++l) {
-      last[l] = (parent.loops[l].extent.size + parent.choice.tile[l] - 1) /
-                    parent.choice.tile[l] -
-                1;
-      middle[l] = last[l] / 2;
-    }
-    for (int64_t step : {int64_t(0), steps - 1})
-      for (size_t l = 0; l < loops; ++l)
-        for (int64_t end : {int64_t(0), last[l]}) {
-          std::vector<int64_t> at = middle;
-          at[l] = end;
-          if (differs(at, step))
-            return true;
-        }
-    return differs(last, steps - 1) || differs(std::vector<int64_t>(loops), 0);
-  }
-
-  /// The outermost loop inside which scratch may live: behind the parallel
-  /// ones.
-  static int firstPosition(const Nest &nest) {
-    int p = 0;
-    const std::vector<int> order = orderOf(nest);
-    // One parallel loop at least, and not one of a single iteration.
-    while (p + 1 < static_cast<int>(order.size()) &&
-           nest.loops[order[p]].extent.size == 1)
-      ++p;
-    // Parallel loops are one loop: what it computes is for the last of them.
-    return std::max(p, nest.choice.parallelLoops - 1);
-  }
-
-  static Box fullBoxOf(const Stage &stage) {
-    Box box;
-    for (const Extent &extent : stage.domain)
-      box.push_back(Interval::of(0, extent.size - 1));
-    return box;
-  }
-
-  void checkScratch(unsigned s, std::string &error) {
-    bool samples = false;
-    for (const Extent &extent : spec.stages[s].domain)
-      samples |= extent.isSamples && extent.size > 1;
-    if (scratch > maxScratchBytes || samples)
-      error = "kernel '" + spec.name + "': stage '" + spec.stages[s].name +
-              "' needs scratch for all samples or more than " +
-              std::to_string(maxScratchBytes >> 10) + " KiB";
-  }
-
-  static void setRegion(Nest &nest, const Box &box) {
-    nest.region.clear();
-    for (const Interval &i : box)
-      nest.region.push_back(i.extent());
-    if (nest.region.empty())
-      nest.region.push_back(1);
-  }
-
-  // --- Parallel loops
-  // -----------------------------------------------------------
 
   void chooseParallel(Nest &nest) const {
     // A rough time for the whole group on one core: sums a little slower than

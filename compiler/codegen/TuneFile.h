@@ -92,6 +92,10 @@ struct TunedMachine {
 };
 
 struct TuneFile {
+  /// The first line.
+  static constexpr const char *magic = "fmc-tune";
+  static constexpr int version = 1;
+
   std::vector<TunedMachine> machines;
 
   /// The section for a target, or null.

@@ -19,9 +19,6 @@ std::string shortNumber(double value) {
   return text;
 }
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 static TensorExpr expr(DecomposeContext &context, Operation *op, Value value) {
   return {context.builder, op->getLoc(), value};
 }
@@ -29,11 +26,6 @@ static InitAttr constantInit(MLIRContext *context, double value) {
   return InitAttr::get(context, InitKind::Constant, value);
 }
 
-#define FM_INFER(OP)                                                           \
-  LogicalResult OP::inferReturnTypes(                                          \
-      MLIRContext *context, std::optional<Location> loc, ValueRange operands,  \
-      DictionaryAttr attributes, OpaqueProperties properties,                  \
-      RegionRange regions, SmallVectorImpl<Type> &types)
 #define FM_SPECS(OP)                                                           \
   FailureOr<SmallVector<ParameterSpec>> OP::getParameterSpecs(                 \
       Location loc, TypeRange inputs, DictionaryAttr attributes)

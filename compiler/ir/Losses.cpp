@@ -11,18 +11,10 @@ using namespace mlir;
 
 namespace fm::ir {
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 static TensorExpr expr(OpBuilder &builder, Operation *op, Value value) {
   return {builder, op->getLoc(), value};
 }
 
-#define FM_INFER(OP)                                                           \
-  LogicalResult OP::inferReturnTypes(                                          \
-      MLIRContext *context, std::optional<Location> loc, ValueRange operands,  \
-      DictionaryAttr attributes, OpaqueProperties properties,                  \
-      RegionRange regions, SmallVectorImpl<Type> &types)
 #define FM_DECOMPOSE(OP) SmallVector<Value> OP::decompose(DecomposeContext &context)
 #define FM_ADJOINT(OP)                                                         \
   SmallVector<Value> OP::buildAdjoint(OpBuilder &builder, ValueRange gradients, \

@@ -8,6 +8,10 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+/// The body of an op's lowering.
+#define FM_LOWER(OP)                                                           \
+  llvm::SmallVector<mlir::Value> OP::lowerToLinalg(LoweringContext &context)
+
 namespace fm::ir {
 
 /// Index arithmetic inside the body of a linalg.generic. Null conditions stand

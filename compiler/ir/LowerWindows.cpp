@@ -13,12 +13,6 @@ using Iterator = utils::IteratorType;
 
 namespace fm::ir {
 
-#define FM_LOWER(OP) SmallVector<Value> OP::lowerToLinalg(LoweringContext &context)
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 namespace {
 /// Splits channels into [group, channel], leaving out what has length 1.
 struct Channels {

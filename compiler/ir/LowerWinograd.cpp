@@ -14,12 +14,6 @@ using namespace mlir;
 
 namespace fm::ir {
 
-#define FM_LOWER(OP) SmallVector<Value> OP::lowerToLinalg(LoweringContext &context)
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 namespace {
 
 // Toom and Cook's algorithm with the points 0, a, -a, b, -b and infinity. With

@@ -5,6 +5,17 @@
 #include "compiler/ir/Dialect.h"
 #include "compiler/ir/Expressions.h"
 
+/// The body of an op's type inference, and its operands and attributes by name.
+#define FM_INFER(OP)                                                                     \
+  llvm::LogicalResult OP::inferReturnTypes(                                              \
+      mlir::MLIRContext *context, std::optional<mlir::Location> loc,                     \
+      mlir::ValueRange operands, mlir::DictionaryAttr attributes,                        \
+      mlir::OpaqueProperties properties, mlir::RegionRange regions,                      \
+      llvm::SmallVectorImpl<mlir::Type> &types)
+#define FM_ADAPTOR(OP)                                                                   \
+  OP::Adaptor op(operands, attributes, properties, regions);                             \
+  (void)op
+
 namespace fm::ir {
 
 using Types = llvm::SmallVectorImpl<mlir::Type>;
@@ -14,6 +25,12 @@ using OptionalLocation = std::optional<mlir::Location>;
 
 /// "f32[batch, 28, 28, 1]", as the language writes it.
 std::string toString(mlir::Type type);
+/// "batch" or a number.
+std::string dimToString(int64_t size);
+
+inline mlir::RankedTensorType tensorType(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType());
+}
 
 /// A number as a person would write it, for messages.
 std::string shortNumber(double value);
@@ -26,13 +43,16 @@ broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
 llvm::FailureOr<llvm::SmallVector<int64_t>>
 normalizeAxes(OptionalLocation loc, llvm::StringRef op,
               llvm::ArrayRef<int64_t> axes, int64_t rank);
+/// One axis, from 0.
+llvm::FailureOr<int64_t> normalizeAxis(OptionalLocation loc, llvm::StringRef op, int64_t axis,
+                                       int64_t rank);
 
 /// Static product of the dimensions; the samples dimension counts as 1.
 int64_t elementsPerSample(llvm::ArrayRef<int64_t> shape);
 
-/// What every tensor of a model keeps to: the samples are the first dimension,
-/// and there are 2^40 elements at most. An error message that continues the
-/// name of the tensor, or "".
+/// What every tensor of a model keeps to: 16 dimensions at most, the first one of
+/// them the samples, and at most 2 * 10^9 elements with `batch` samples. An error
+/// message that continues the name of the tensor, or "".
 std::string checkTensor(mlir::RankedTensorType type, int64_t batch);
 
 /// Scalar type of this tensor's element type.

@@ -16,10 +16,6 @@ namespace fm::ir {
   SmallVector<Value> OP::buildAdjoint(OpBuilder &builder, ValueRange gradients, \
                                       ArrayRef<bool> wanted)
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 SmallVector<Value> sumToOperands(Operation *op, ArrayRef<bool> wanted,
                                  ArrayRef<TensorExpr> gradients) {
   SmallVector<Value> result(op->getNumOperands());

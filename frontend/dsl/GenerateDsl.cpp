@@ -25,9 +25,6 @@ using Parameter = OpSignature::Parameter;
 bool startsWith(const std::string &text, const char *prefix) {
   return text.rfind(prefix, 0) == 0;
 }
-bool isTensor(const Parameter &parameter) {
-  return startsWith(parameter.type, "tensor");
-}
 
 /// "conv2d" -> "Conv2d".
 std::string camelCase(const std::string &name) {
@@ -104,7 +101,7 @@ std::string Generator::defaultOf(const Parameter &parameter) {
 void Generator::options(const OpSignature &signature) {
   std::string members;
   for (const Parameter &parameter : signature.parameters) {
-    if (isTensor(parameter) || parameter.required)
+    if (parameter.isTensor() || parameter.required)
       continue;
     std::string value = defaultOf(parameter);
     members +=
@@ -127,7 +124,7 @@ void Generator::function(const OpSignature &signature, bool isStage) {
        isInitializer = signature.category == "initializer";
   int tensors = 0;
   for (const Parameter &parameter : signature.parameters)
-    tensors += isTensor(parameter);
+    tensors += parameter.isTensor();
   // Where one tensor is given, the others may be numbers.
   std::string tensorType = tensors > 1 ? "const Operand &" : "const Tensor &";
   std::string parameters, arguments;
@@ -137,7 +134,7 @@ void Generator::function(const OpSignature &signature, bool isStage) {
     isFirst = false;
     if (skip)
       continue;
-    bool isOptional = !isTensor(parameter) && !parameter.required;
+    bool isOptional = !parameter.isTensor() && !parameter.required;
     hasOptions |= isOptional;
     arguments += std::string(arguments.empty() ? "" : ",") + "\n      {\"" +
                  parameter.name + "\", detail::value(" +
@@ -145,8 +142,8 @@ void Generator::function(const OpSignature &signature, bool isStage) {
     if (isOptional)
       continue;
     std::string type =
-        parameter.type == "tensor..." ? "const std::vector<Tensor> &"
-        : isTensor(parameter)         ? tensorType
+        parameter.isVariadic() ? "const std::vector<Tensor> &"
+        : parameter.isTensor()         ? tensorType
         : parameter.type == "ints"    ? "const Ints &"
                                       : typeOf(parameter.type) + " ";
     parameters += type + parameter.name + ", ";
@@ -184,7 +181,7 @@ void Generator::function(const OpSignature &signature, bool isStage) {
 
 void Generator::op(const OpSignature &signature) {
   for (const Parameter &parameter : signature.parameters)
-    if (!isTensor(parameter) && typeOf(parameter.type).empty())
+    if (!parameter.isTensor() && typeOf(parameter.type).empty())
       error = signature.name + ": argument '" + parameter.name +
               "' is of type " + parameter.type +
               ", for which the DSL has no C++ type";

@@ -67,12 +67,16 @@ private:
   bool deeper(const Range &range);
   void stop(const Range &range, const std::string &message);
 
-  // Definitions, statements (Elaborator.cpp).
+  // Definitions, types (Elaborator.cpp).
   bool collectDefinitions();
   void model(const ast::Definition &model,
              const std::vector<Override> &overrides);
   void modelParameters(const std::vector<Override> &overrides);
   void batchParameter(Value &value, const Range *range);
+  bool type(const ast::Type &type, TensorType &result);
+  std::optional<DType> dtype(const ast::Identifier &name);
+
+  // Statements (ElaborateStatements.cpp).
   void body(const ast::Body &body, bool repeated);
   void statement(const ast::Declaration &node, const Range &range);
   void statement(const ast::Assignment &node, const Range &range);
@@ -83,8 +87,6 @@ private:
   void statement(const ast::Repeat &node, const Range &range);
   void statement(const ast::Return &node, const Range &range);
   bool allowed(const ast::Statement &statement, bool repeated);
-  bool type(const ast::Type &type, TensorType &result);
-  std::optional<DType> dtype(const ast::Identifier &name);
   Tensor tensorOf(const Value &value, const std::string &what,
                   const Range &range);
   void define(const ast::Identifier &name, Value value, Kind kind);

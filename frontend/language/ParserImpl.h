@@ -82,7 +82,9 @@ private:
   bool parameters(ast::Definition &definition);
   bool body(ast::Body &body, bool isBlock);
 
-  // Statements (Parser.cpp).
+  // Statements (ParseStatements.cpp).
+  static const std::vector<std::string> statementWords;
+  static bool isStatementWord(std::string_view word);
   bool statement(ast::Body &body, bool isBlock);
   bool statementEnd();
   bool misplaced();

@@ -1,5 +1,4 @@
-//===- RecordCall.cpp - One call of an op
-//-----------------------------------===//
+//===- RecordCall.cpp - One call of an op --------------------------------===//
 //
 // Binds arguments to the op's signature, converts them, makes the parameters of
 // a layer, infers the result's type. Every mistake in a call is reported.
@@ -7,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontend/recorder/Arguments.h"
+#include "frontend/recorder/BindCall.h"
 #include "frontend/recorder/RecorderImpl.h"
 
 #include "compiler/ir/Support.h"
@@ -18,145 +18,6 @@
 using namespace mlir;
 
 namespace fm {
-
-namespace {
-/// A call being bound to a signature.
-struct BoundCall {
-  std::vector<std::vector<const Argument *>> given; ///< a list a parameter
-  std::string name;                                 ///< of the layer
-  bool failed = false;
-  bool silent = false; ///< an argument failed before
-};
-} // namespace
-
-/// What came of a mistake that has been reported.
-static bool isErrorValue(const Value &value) {
-  if (auto *tensor = std::get_if<Tensor>(&value.data))
-    return tensor->isError();
-  if (auto *list = std::get_if<List>(&value.data))
-    return llvm::any_of(*list, isErrorValue);
-  if (auto *call = std::get_if<std::shared_ptr<CallValue>>(&value.data))
-    return llvm::any_of((*call)->arguments, [](const Argument &argument) {
-      return isErrorValue(argument.value);
-    });
-  return false;
-}
-
-static const OpSignature *findSignature(const std::string &op) {
-  for (const OpSignature &signature : Recorder::signatures())
-    if (signature.name == op)
-      return &signature;
-  return nullptr;
-}
-
-static bool isTensor(const OpSignature::Parameter &parameter) {
-  return StringRef(parameter.type).starts_with("tensor");
-}
-static bool isVariadic(const OpSignature::Parameter &parameter) {
-  return parameter.type == "tensor...";
-}
-
-static std::string usage(const OpSignature &signature) {
-  std::string text = signature.name + "(";
-  for (auto [i, parameter] : llvm::enumerate(signature.parameters))
-    text += (i ? ", " : "") + parameter.name +
-            (parameter.required ? "" : " = " + parameter.defaultValue);
-  return text + ")";
-}
-
-/// Distributes the arguments over the parameters.
-static BoundCall bind(Diagnostics &diagnostics, const OpSignature &signature,
-                      const std::vector<Argument> &arguments, bool hasName,
-                      const Location &loc) {
-  BoundCall call;
-  call.given.resize(signature.parameters.size());
-  size_t next = 0;
-  auto fail = [&](const Location &at, std::string message) {
-    diagnostics.error(at, signature.name + ": " + message);
-    diagnostics.note(at, "use it as " + usage(signature));
-    call.failed = true;
-  };
-  for (const Argument &argument : arguments) {
-    if (argument.name.empty()) {
-      if (next >= signature.parameters.size()) {
-        fail(argument.location,
-             "too many arguments, at most " +
-                 std::to_string(signature.parameters.size()) + " expected");
-        break;
-      }
-      const auto &parameter = signature.parameters[next];
-      // A variadic parameter takes tensors until something else comes.
-      if (isVariadic(parameter) &&
-          !std::holds_alternative<Tensor>(argument.value.data)) {
-        if (auto *list = std::get_if<List>(&argument.value.data); !list)
-          ++next;
-      }
-      if (next >= signature.parameters.size()) {
-        fail(argument.location,
-             "expected a tensor, got " + describeValue(argument.value));
-        break;
-      }
-      if (!call.given[next].empty() &&
-          !isVariadic(signature.parameters[next])) {
-        fail(argument.location,
-             "'" + signature.parameters[next].name + "' is given twice");
-        ++next;
-        continue;
-      }
-      call.given[next].push_back(&argument);
-      if (!isVariadic(signature.parameters[next]))
-        ++next;
-      continue;
-    }
-    if (argument.name == "name" && hasName) {
-      if (isErrorValue(argument.value))
-        call.silent = true;
-      else if (!call.name.empty())
-        fail(argument.location, "'name' is given twice");
-      else if (auto *text = std::get_if<std::string>(&argument.value.data))
-        call.name = *text;
-      else if (auto *symbol = std::get_if<Symbol>(&argument.value.data))
-        call.name = symbol->name;
-      else
-        fail(argument.location,
-             "'name': expected a string, got " + describeValue(argument.value));
-      if (call.name.empty() && !call.failed && !call.silent)
-        fail(argument.location, "'name' is empty");
-      continue;
-    }
-    std::vector<std::string> names;
-    size_t index = 0;
-    for (; index < signature.parameters.size(); ++index) {
-      names.push_back(signature.parameters[index].name);
-      if (names.back() == argument.name)
-        break;
-    }
-    if (index == signature.parameters.size()) {
-      if (hasName)
-        names.push_back("name");
-      std::string near = nearest(argument.name, names);
-      fail(argument.location,
-           "no argument '" + argument.name + "'" +
-               (near.empty() ? "" : "; did you mean '" + near + "'?"));
-      continue;
-    }
-    if (!call.given[index].empty() &&
-        !isVariadic(signature.parameters[index])) {
-      fail(argument.location, "'" + argument.name + "' is given twice");
-      continue;
-    }
-    call.given[index].push_back(&argument);
-  }
-  std::vector<std::string> missing;
-  for (auto [i, parameter] : llvm::enumerate(signature.parameters))
-    if (parameter.required && call.given[i].empty())
-      missing.push_back("'" + parameter.name + "'");
-  if (!missing.empty() && !call.failed)
-    fail(loc, missing.size() == 1
-                  ? "argument " + missing[0] + " is missing"
-                  : "arguments " + llvm::join(missing, ", ") + " are missing");
-  return call;
-}
 
 std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
     RegisteredOperationName op, ArrayRef<mlir::Value> inputs,
@@ -233,50 +94,6 @@ std::optional<std::vector<mlir::Value>> Recorder::Impl::layerParameters(
   return layer.parameters;
 }
 
-/// Attributes of a call: given values, else defaults. A default that names
-/// another parameter takes its value.
-static std::optional<DictionaryAttr>
-convertAttributes(MLIRContext *context, Diagnostics &diagnostics,
-                  const OpSignature &signature, const BoundCall &call) {
-  NamedAttrList attributes;
-  bool failed = false;
-  for (auto [i, parameter] : llvm::enumerate(signature.parameters)) {
-    if (isTensor(parameter))
-      continue;
-    std::string message;
-    if (!call.given[i].empty()) {
-      const Argument &argument = *call.given[i].front();
-      if (isErrorValue(argument.value)) {
-        failed = true; // reported where it failed
-        continue;
-      }
-      if (Attribute attr = convertArgument(context, parameter.type,
-                                           argument.value, message)) {
-        attributes.set(parameter.name, attr);
-        continue;
-      }
-      diagnostics.error(argument.location, signature.name + ": '" +
-                                               parameter.name +
-                                               "': " + message);
-      failed = true;
-      continue;
-    }
-    if (Attribute same = attributes.get(parameter.defaultValue)) {
-      attributes.set(parameter.name, same);
-      continue;
-    }
-    Attribute attr = convertArgument(
-        context, parameter.type, parseDefault(parameter.defaultValue), message);
-    if (!attr && !failed)
-      llvm::report_fatal_error(llvm::Twine("signature of ") + signature.name +
-                               ": " + message);
-    attributes.set(parameter.name, attr);
-  }
-  if (failed)
-    return std::nullopt;
-  return attributes.getDictionary(context);
-}
-
 /// A number as an element of a tensor; null if it does not fit.
 static TypedAttr numberOf(Type element, const Value &value) {
   auto *integer = std::get_if<Int>(&value.data);
@@ -302,7 +119,7 @@ Tensor Recorder::call(const std::string &op,
                       const Location &loc) {
   Impl &s = *state;
   MLIRContext *context = s.ownContext.get();
-  const OpSignature *signature = findSignature(op);
+  const OpSignature *signature = Recorder::findSignature(op);
   if (!signature) {
     std::vector<std::string> names;
     for (const OpSignature &candidate : signatures())
@@ -325,7 +142,7 @@ Tensor Recorder::call(const std::string &op,
   }
   auto name = *RegisteredOperationName::lookup("fm." + op, context);
   bool isLayer = name.hasInterface<ir::LayerOpInterface>();
-  BoundCall call = bind(s.diagnostics, *signature, arguments, isLayer, loc);
+  BoundCall call = bindCall(s.diagnostics, *signature, arguments, isLayer, loc);
   if (call.failed)
     return {};
 
@@ -349,7 +166,7 @@ Tensor Recorder::call(const std::string &op,
     }
     bool isNumber = std::holds_alternative<Int>(value.data) ||
                     std::holds_alternative<double>(value.data);
-    if (isNumber && !isVariadic(parameter)) {
+    if (isNumber && !parameter.isVariadic()) {
       numbers.push_back({operands.size(), &value});
       operands.push_back({});
       return;
@@ -360,18 +177,18 @@ Tensor Recorder::call(const std::string &op,
     bad = true;
   };
   for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
-    if (!isTensor(parameter))
+    if (!parameter.isTensor())
       continue;
     for (const Argument *argument : call.given[i]) {
       auto *list = std::get_if<List>(&argument->value.data);
-      if (list && isVariadic(parameter))
+      if (list && parameter.isVariadic())
         for (const Value &item : *list)
           addOperand(item, parameter, argument->location);
       else
         addOperand(argument->value, parameter, argument->location);
     }
   }
-  auto attributes = convertAttributes(context, s.diagnostics, *signature, call);
+  auto attributes = attributesOf(context, s.diagnostics, *signature, call);
   if (silent || bad || !attributes)
     return {};
   mlir::Location location = s.locate(loc);
@@ -438,87 +255,6 @@ Tensor Recorder::call(const std::string &op,
     return {};
   }
   return s.add(created->getResult(0));
-}
-
-namespace {
-
-/// What optimizers' options may be, by name: at least `low`, less than `high`.
-struct OptionRange {
-  const char *name;
-  double low, high;
-  bool aboveLow; ///< more than `low`
-  const char *text;
-};
-constexpr double kLargestF32 = 3.4028234663852886e38;
-constexpr OptionRange kOptionRanges[] = {
-    {"lr", 0, kLargestF32, false, "0 or positive, in the range of f32"},
-    {"momentum", 0, 1, false, "in [0, 1)"},
-    {"beta1", 0, 1, false, "in [0, 1)"},
-    {"beta2", 0, 1, false, "in [0, 1)"},
-    {"epsilon", 0, kLargestF32, true, "positive, in the range of f32"},
-    {"weight_decay", 0, kLargestF32, false,
-     "0 or positive, in the range of f32"},
-};
-
-/// An error for each option out of range; where it was written, else at `loc`.
-bool inRange(Diagnostics &diagnostics, const std::string &optimizer,
-             mlir::DictionaryAttr options,
-             const std::vector<Argument> &arguments, const Location &loc) {
-  bool good = true;
-  for (const OptionRange &range : kOptionRanges) {
-    auto option = options.getAs<mlir::FloatAttr>(range.name);
-    if (!option)
-      continue;
-    double value = option.getValueAsDouble();
-    if ((range.aboveLow ? value > range.low : value >= range.low) &&
-        value < range.high)
-      continue;
-    Location at = loc;
-    for (const Argument &argument : arguments)
-      if (argument.name == range.name)
-        at = argument.location;
-    char text[64];
-    std::snprintf(text, sizeof text, "%.9g", value);
-    diagnostics.error(at, optimizer + ": " + range.name + " is " + text +
-                              ", expected " + range.text);
-    good = false;
-  }
-  return good;
-}
-
-} // namespace
-
-void Recorder::train(const std::string &optimizer,
-                     const std::vector<Argument> &arguments,
-                     const Location &loc) {
-  Impl &s = *state;
-  if (s.trainLocation) {
-    s.diagnostics.error(loc, "a model is trained by one optimizer");
-    s.diagnostics.note(*s.trainLocation, "the first is here");
-    return;
-  }
-  s.trainLocation = loc;
-  const OpSignature *signature = findSignature(optimizer);
-  if (!signature || signature->category != "optimizer") {
-    std::vector<std::string> names;
-    for (const OpSignature &candidate : signatures())
-      if (candidate.category == "optimizer")
-        names.push_back(candidate.name);
-    std::string near = nearest(optimizer, names);
-    s.diagnostics.error(
-        loc, "'" + optimizer + "' is not an optimizer" +
-                 (near.empty() ? "" : "; did you mean '" + near + "'?"));
-    s.diagnostics.note(loc, "the optimizers are " + llvm::join(names, ", "));
-    return;
-  }
-  BoundCall call = bind(s.diagnostics, *signature, arguments, false, loc);
-  if (call.failed)
-    return;
-  auto options =
-      convertAttributes(s.ownContext.get(), s.diagnostics, *signature, call);
-  if (options && inRange(s.diagnostics, optimizer, *options, arguments, loc))
-    s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options,
-                                       ArrayAttr());
 }
 
 } // namespace fm

@@ -48,6 +48,8 @@ public:
 
   /// Every op of the language, by name.
   static const std::vector<OpSignature> &signatures();
+  /// Null if there is no such op.
+  static const OpSignature *findSignature(std::string_view op);
 
   struct Impl;
   /// The IR side, for the driver (see RecorderImpl.h).

@@ -45,4 +45,11 @@ const std::vector<OpSignature> &Recorder::signatures() {
   return all;
 }
 
+const OpSignature *Recorder::findSignature(std::string_view op) {
+  for (const OpSignature &signature : signatures())
+    if (signature.name == op)
+      return &signature;
+  return nullptr;
+}
+
 } // namespace fm

@@ -1,5 +1,4 @@
-//===- WriteFm.cpp - A recorded model as `.fm` text
-//-------------------------===//
+//===- WriteFm.cpp - A recorded model as `.fm` text ----------------------===//
 //
 // One statement a value, chains of ops with one user each as pipes. Variables
 // are called after their layer or their op, outputs by their own names.
@@ -11,10 +10,10 @@
 #include "compiler/ir/Support.h"
 #include "frontend/recorder/Arguments.h"
 #include "frontend/recorder/Recorder.h"
+#include "frontend/recorder/WriteValues.h"
 
 #include "llvm/ADT/StringSet.h"
 
-#include <charconv>
 #include <map>
 
 using namespace mlir;
@@ -22,95 +21,6 @@ using namespace mlir;
 namespace fm {
 
 namespace {
-
-//===----------------------------------------------------------------------===//
-// Values of arguments
-//===----------------------------------------------------------------------===//
-
-std::string integerText(int64_t value) {
-  if (value == std::numeric_limits<int64_t>::min())
-    return "(-9223372036854775807 - 1)"; // the literal itself does not fit
-  return std::to_string(value);
-}
-
-/// The shortest text that reads as the same number, and as a float.
-template <typename Float> std::string floatText(Float value) {
-  char buffer[64];
-  auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
-  std::string text(buffer, end);
-  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
-}
-
-std::string numberText(Attribute value) {
-  if (auto integer = dyn_cast<IntegerAttr>(value))
-    return integer.getType().isInteger(1)
-               ? std::to_string(integer.getValue().getZExtValue())
-               : integerText(integer.getInt());
-  APFloat number = cast<FloatAttr>(value).getValue();
-  return &number.getSemantics() == &APFloat::IEEEsingle()
-             ? floatText(number.convertToFloat())
-             : floatText(number.convertToDouble());
-}
-
-std::string stringText(StringRef value) {
-  std::string text = "\"";
-  for (char c : value) {
-    if (c == '"' || c == '\\')
-      text += '\\';
-    text += c == '\n'   ? std::string("\\n")
-            : c == '\t' ? std::string("\\t")
-                        : std::string(1, c);
-  }
-  return text + "\"";
-}
-
-/// `[3, 5]`; one number for a pair of equals.
-std::string listText(ArrayRef<int64_t> list, bool isPair) {
-  if (isPair && list.size() == 2 && list[0] == list[1])
-    list = list.drop_back();
-  std::string text;
-  for (int64_t size : list)
-    text += (text.empty() ? "" : ", ") +
-            (ShapedType::isDynamic(size) ? "batch" : integerText(size));
-  return isPair && list.size() == 1 ? text : "[" + text + "]";
-}
-
-std::string initText(ir::InitAttr init) {
-  double a = init.getA().getValueAsDouble(), b = init.getB().getValueAsDouble();
-  switch (init.getKind()) {
-  case ir::InitKind::Constant:
-    if (init == ir::InitAttr::get(init.getContext(), ir::InitKind::Constant, 0))
-      return "zeros";
-    return a == 1 ? "ones" : "constant(" + floatText(a) + ")";
-  case ir::InitKind::Normal:
-    return "normal(mean = " + floatText(a) + ", stddev = " + floatText(b) + ")";
-  case ir::InitKind::Uniform:
-    return "uniform(low = " + floatText(a) + ", high = " + floatText(b) + ")";
-  default:
-    return ir::stringifyInitKind(init.getKind()).str();
-  }
-}
-
-std::string attributeText(const std::string &type, Attribute value) {
-  if (auto flag = dyn_cast<BoolAttr>(value))
-    return flag.getValue() ? "true" : "false";
-  if (isa<IntegerAttr, FloatAttr>(value))
-    return numberText(value);
-  if (auto text = dyn_cast<StringAttr>(value))
-    return type == "string" ? stringText(text) : text.str();
-  if (auto init = dyn_cast<ir::InitAttr>(value))
-    return initText(init);
-  auto list = cast<DenseI64ArrayAttr>(value).asArrayRef();
-  bool isAxes = StringRef(type).starts_with("axes");
-  if (isAxes && list.empty())
-    return "all";
-  return isAxes && list.size() == 1 ? integerText(list[0])
-                                    : listText(list, !isAxes && type != "ints");
-}
-
-//===----------------------------------------------------------------------===//
-// The writer
-//===----------------------------------------------------------------------===//
 
 class Writer {
 public:
@@ -150,21 +60,10 @@ private:
   llvm::StringSet<> layersSeen;
 };
 
-const OpSignature *signatureOf(StringRef name) {
-  for (const OpSignature &signature : Recorder::signatures())
-    if (signature.name == name)
-      return &signature;
-  return nullptr;
-}
-
-bool isTensor(const OpSignature::Parameter &parameter) {
-  return StringRef(parameter.type).starts_with("tensor");
-}
-
 /// Takes any number of tensors.
 bool isVariadic(const OpSignature &signature) {
   return llvm::any_of(signature.parameters, [](const auto &parameter) {
-    return parameter.type == "tensor...";
+    return parameter.isVariadic();
   });
 }
 
@@ -265,7 +164,7 @@ std::string Writer::optionals(const OpSignature &signature,
                               DictionaryAttr attributes, bool positional) {
   std::string result;
   for (const auto &parameter : signature.parameters) {
-    if (isTensor(parameter))
+    if (parameter.isTensor())
       continue;
     Attribute value = attributes.get(parameter.name), standard;
     if (!parameter.required) {
@@ -334,7 +233,8 @@ std::string join(const std::vector<std::string> &chain) {
 }
 
 LogicalResult Writer::value(Operation *op) {
-  const OpSignature *signature = signatureOf(op->getName().stripDialect());
+  const OpSignature *signature =
+      Recorder::findSignature(op->getName().stripDialect());
   if (!signature || op->getNumResults() != 1)
     return op->emitError() << "'" << op->getName()
                            << "' is no op of the language";
@@ -358,7 +258,7 @@ LogicalResult Writer::value(Operation *op) {
       isa_and_present<ir::ModelOutputOp, ir::ModelLossOp, ir::ModelMetricOp>(
           next);
   const OpSignature *nextSignature =
-      next ? signatureOf(next->getName().stripDialect()) : nullptr;
+      next ? Recorder::findSignature(next->getName().stripDialect()) : nullptr;
   bool goesOn = nextSignature && next->getOperand(0) == op->getResult(0) &&
                 !isa<ir::LayerOpInterface>(next) &&
                 !isVariadic(*nextSignature) && !operatorOf(nextSignature->name);
@@ -395,7 +295,7 @@ LogicalResult Writer::result(Operation *op, StringRef keyword, StringRef name,
 }
 
 void Writer::train(ir::ModelTrainOp op) {
-  const OpSignature *signature = signatureOf(op.getOptimizer());
+  const OpSignature *signature = Recorder::findSignature(op.getOptimizer());
   std::string arguments =
       signature ? optionals(*signature, op.getOptions(), false) : "";
   line(3, "train " + op.getOptimizer().str() +
