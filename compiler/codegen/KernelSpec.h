@@ -137,8 +137,9 @@ struct Buffer {
   /// Inputs of a kernel's scheduled form only, behind all others: the output
   /// whose memory this is, read where it has been written; or -1.
   int aliasOf = -1;
-  /// Of a strip's kernel: made, or read for the last time, by another one in the
-  /// same run of strips, so that it lies in the L2 at either end.
+  /// It lies in the L2, before and after: of a strip's kernel, what is made, or
+  /// read for the last time, by another one in the same run of strips; or all that
+  /// an entry touches lies there.
   bool nearby = false;
 };
 

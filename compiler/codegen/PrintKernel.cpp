@@ -74,7 +74,8 @@ private:
     }
     if (buffer.offset)
       s += " at " + std::to_string(buffer.offset);
-    return s + (buffer.external ? " external" : buffer.nearby ? " nearby" : "");
+    return s + (buffer.external ? " external" : "") +
+           (buffer.nearby ? " nearby" : "");
   }
 
   std::string resultName(unsigned s, unsigned result) const {

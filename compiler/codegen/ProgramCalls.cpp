@@ -34,6 +34,7 @@ public:
 
   std::vector<unsigned> run() {
     sizeChains();
+    markSmallEntries();
     std::vector<std::vector<LayoutWish>> wishes = wishesOfAll();
     if (cutStrips(wishes))
       wishes = wishesOfAll();
@@ -68,6 +69,43 @@ private:
     for (size_t number : numberOf)
       wishes.push_back(distinct[number]);
     return wishes;
+  }
+
+  /// All that an entry of a small network touches stays in the L2.
+  void markSmallEntries() {
+    if (!machine)
+      return;
+    using Place = std::pair<std::pair<TensorPlace::Space, unsigned>, int64_t>;
+    std::vector<std::map<Place, int64_t>> touched(program.entries.size());
+    std::vector<int64_t> bytes(program.entries.size(), 0); // of the arena, to begin with
+    auto touch = [&](const PlannedCall &each, size_t p, const Buffer &buffer) {
+      const TensorPlace &place = each.call.places[p];
+      const int64_t size = bytesOf(buffer);
+      if (place.space == TensorPlace::Space::Arena) {
+        bytes[each.entry] = std::max(bytes[each.entry], place.offset + size);
+        return;
+      }
+      int64_t &known = touched[each.entry][{{place.space, place.index}, place.offset}];
+      known = std::max(known, size);
+    };
+    for (const PlannedCall &each : planned)
+      forEachBuffer(each, touch);
+    for (size_t e = 0; e < touched.size(); ++e)
+      for (const auto &[place, size] : touched[e])
+        bytes[e] += size;
+    for (PlannedCall &each : planned)
+      if (bytes[each.entry] <= machine->l2Bytes)
+        forEachBuffer(each, [](PlannedCall &, size_t, Buffer &buffer) { buffer.nearby = true; });
+  }
+
+  /// Calls `visit` with a call, the number of a place, and the buffer that lies there.
+  template <typename Call, typename Visit>
+  static void forEachBuffer(Call &each, Visit visit) {
+    size_t p = 0;
+    for (auto &input : each.spec.inputs)
+      visit(each, p++, input);
+    for (auto &output : each.spec.outputs)
+      visit(each, p++, output.buffer);
   }
 
   /// The call, behind the copies that it wishes for.
@@ -246,9 +284,9 @@ private:
       return false;
     each.spec = std::move(*cut);
     for (size_t i = 0; i < inputs; ++i)
-      each.spec.inputs[i].nearby = each.ofRun[i];
+      each.spec.inputs[i].nearby |= each.ofRun[i];
     for (size_t o = 0; o < each.spec.outputs.size(); ++o)
-      each.spec.outputs[o].buffer.nearby = each.ofRunOnly[inputs + o];
+      each.spec.outputs[o].buffer.nearby |= each.ofRunOnly[inputs + o];
     if (each.spec.inputs.size() > inputs)
       addInPlace(each, inputs);
     return true;
