@@ -402,9 +402,6 @@ void compile(const KernelSpec &spec, const Plan &plan, const TargetSpec &target,
   const int fd = memfd_create("kernel", 0);
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   try {
-    if (const char *stmt = getenv("FM_DUMP_STMT"))
-      pipeline.compile_to_lowered_stmt(stmt, builder.halideArguments(),
-                                       Halide::Text, halideTarget);
     Halide::Module module = pipeline.compile_to_module(
         builder.halideArguments(), kernel.function, halideTarget);
     module.compile({{Halide::OutputFileType::bitcode, path}});

@@ -5,6 +5,7 @@
 #include "compiler/codegen/CutStrips.h"
 #include "compiler/codegen/Layouts.h"
 #include "compiler/codegen/Schedule.h"
+#include "compiler/codegen/SplitReductions.h"
 
 #include <algorithm>
 #include <bit>
@@ -71,7 +72,8 @@ private:
     return wishes;
   }
 
-  /// All that an entry of a small network touches stays in the L2.
+  /// All that an entry of a small network touches stays in the L2: of one core, so
+  /// that it is not for kernels that others take part in.
   void markSmallEntries() {
     if (!machine)
       return;
@@ -94,8 +96,15 @@ private:
       for (const auto &[place, size] : touched[e])
         bytes[e] += size;
     for (PlannedCall &each : planned)
-      if (bytes[each.entry] <= machine->l2Bytes)
+      if (bytes[each.entry] <= machine->l2Bytes && !isShared(each.spec))
         forEachBuffer(each, [](PlannedCall &, size_t, Buffer &buffer) { buffer.nearby = true; });
+  }
+
+  /// Whether threads share the loops of a kernel.
+  bool isShared(const KernelSpec &spec) const {
+    const Plan plan = planKernel(scheduledForm(spec, *machine), *machine);
+    return std::any_of(plan.groups.begin(), plan.groups.end(),
+                       [](const Group &group) { return group.nests[0].choice.parallelLoops > 0; });
   }
 
   /// Calls `visit` with a call, the number of a place, and the buffer that lies there.
