@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/codegen/KernelModule.h"
 
+#include "compiler/codegen/Analyses.h"
 #include "compiler/codegen/CopyKernel.h"
 #include "compiler/codegen/EstimateReciprocals.h"
 #include "compiler/codegen/InterleaveChains.h"
@@ -270,15 +271,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
   tuning.LoopInterleaving = loopVectorize;
   tuning.SLPVectorization = loopVectorize;
   llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager cgscc;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(cgscc);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  Analyses analyses(builder);
   if (own.sumsKeptRolled > 0 && level > 0)
     builder.registerVectorizerStartEPCallback(
         [=](llvm::FunctionPassManager &passes, llvm::OptimizationLevel) {
@@ -301,7 +294,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, int level,
   llvm::ModulePassManager passes =
       level == 0 ? builder.buildO0DefaultPipeline(levels[0])
                  : builder.buildPerModuleDefaultPipeline(levels[level]);
-  passes.run(module, modules);
+  passes.run(module, analyses.modules);
 }
 
 std::unique_ptr<llvm::Module> makeKernelModule(const CompiledKernel &kernel,

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/codegen/Analyses.h"
 #include "compiler/codegen/InterleaveChains.h"
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/IR/LLVMContext.h"
@@ -57,17 +58,9 @@ std::string orderAfter(const std::string &arguments, const std::string &body,
   if (!module)
     return diagnostic.getMessage().str();
   llvm::PassBuilder builder;
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager cgscc;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(cgscc);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  Analyses analyses(builder);
   llvm::Function &function = *module->getFunction("f");
-  InterleaveChains(most).run(function, functions);
+  InterleaveChains(most).run(function, analyses.functions);
   if (llvm::verifyFunction(function))
     return "invalid";
   std::string order;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/codegen/Analyses.h"
 #include "compiler/codegen/KeepRolled.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/AsmParser/Parser.h"
@@ -50,18 +51,11 @@ bool staysRolled(const std::string &text, unsigned leastSums = 5) {
   if (!module)
     return false;
   llvm::PassBuilder builder;
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager cgscc;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(cgscc);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  Analyses analyses(builder);
   llvm::Function &function = *module->getFunction("f");
-  KeepRolled(leastSums).run(function, functions);
-  llvm::Loop *loop = *functions.getResult<llvm::LoopAnalysis>(function).begin();
+  KeepRolled(leastSums).run(function, analyses.functions);
+  llvm::Loop *loop =
+      *analyses.functions.getResult<llvm::LoopAnalysis>(function).begin();
   return llvm::getBooleanLoopAttribute(loop, "llvm.loop.unroll.disable");
 }
 
