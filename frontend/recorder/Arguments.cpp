@@ -2,7 +2,7 @@
 //------------------------===//
 
 #include "frontend/recorder/Arguments.h"
-#include "compiler/ir/Dialect.h"
+#include "compiler/ir/Support.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -198,6 +198,17 @@ static Attribute convertInit(MLIRContext *context, const Value &value,
         "initializer '" + name + "' needs '" + rule->parameters[0].first + "'";
     return {};
   }
+  if (name == "normal" && numbers[1] < 0) {
+    message = "initializer 'normal': 'stddev' is " +
+              ir::shortNumber(numbers[1]) + ", expected 0 or more";
+    return {};
+  }
+  if (name == "uniform" && numbers[0] > numbers[1]) {
+    message = "initializer 'uniform': 'low' is " + ir::shortNumber(numbers[0]) +
+              " and 'high' is " + ir::shortNumber(numbers[1]) +
+              ", expected low <= high";
+    return {};
+  }
   return ir::InitAttr::get(context, rule->kind, numbers[0], numbers[1]);
 }
 
@@ -245,7 +256,8 @@ Attribute convertArgument(MLIRContext *context, const std::string &type,
     auto *symbol = std::get_if<Symbol>(&value.data);
     if (isAxes && symbol && symbol->name == "all")
       return b.getDenseI64ArrayAttr({});
-    if (auto ints = asInts(value, type == "ints"))
+    auto ints = asInts(value, type == "ints");
+    if (ints && !(isAxes && ints->empty()))
       return b.getDenseI64ArrayAttr(*ints);
     return expected(isAxes ? "all, an axis or a list of axes"
                            : "a list of integers");

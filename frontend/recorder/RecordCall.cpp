@@ -114,6 +114,19 @@ static TypedAttr numberOf(Type element, const Value &value) {
   return IntegerAttr::get(element, whole);
 }
 
+/// A number in an attribute that is none of f32, if there is one.
+static std::optional<double> beyondF32(Attribute attribute) {
+  SmallVector<double, 2> numbers;
+  if (auto number = dyn_cast<FloatAttr>(attribute))
+    numbers = {number.getValueAsDouble()};
+  if (auto init = dyn_cast<ir::InitAttr>(attribute))
+    numbers = {init.getA().getValueAsDouble(), init.getB().getValueAsDouble()};
+  for (double number : numbers)
+    if (!std::isfinite(float(number)))
+      return number;
+  return std::nullopt;
+}
+
 Tensor Recorder::call(const std::string &op,
                       const std::vector<Argument> &arguments,
                       const Location &loc) {
@@ -191,6 +204,14 @@ Tensor Recorder::call(const std::string &op,
   auto attributes = attributesOf(context, s.diagnostics, *signature, call);
   if (silent || bad || !attributes)
     return {};
+  if (element && element.isF32())
+    for (NamedAttribute attribute : *attributes)
+      if (auto number = beyondF32(attribute.getValue())) {
+        s.diagnostics.error(loc, op + ": '" + attribute.getName().str() +
+                                     "': " + ir::shortNumber(*number) +
+                                     " does not fit a tensor of f32");
+        return {};
+      }
   mlir::Location location = s.locate(loc);
   if (!element && !numbers.empty()) {
     s.diagnostics.error(loc, op + ": needs a tensor, got numbers only");

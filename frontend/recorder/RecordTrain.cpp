@@ -82,9 +82,16 @@ void Recorder::train(const std::string &optimizer,
     return;
   auto options =
       attributesOf(s.ownContext.get(), s.diagnostics, *signature, call);
-  if (options && inRange(s.diagnostics, optimizer, *options, arguments, loc))
-    s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options,
-                                       ArrayAttr());
+  if (!options || !inRange(s.diagnostics, optimizer, *options, arguments, loc))
+    return;
+  auto nesterov = options->getAs<BoolAttr>("nesterov");
+  if (nesterov && nesterov.getValue() &&
+      options->getAs<FloatAttr>("momentum").getValueAsDouble() == 0) {
+    s.diagnostics.error(loc, optimizer + ": nesterov needs a momentum above 0");
+    return;
+  }
+  s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options,
+                                     ArrayAttr());
 }
 
 } // namespace fm

@@ -133,6 +133,36 @@ TEST(CallErrors, WrongKindsOfValues) {
             expected(s, "3.0", "concat: 'axis': expected an integer, got 3"));
 }
 
+TEST(CallErrors, NumbersOutOfRange) {
+  std::string s = "_y = dense(flat, 3, kernel_init = normal(stddev = -1))";
+  EXPECT_EQ(errorsOf(s),
+            expected(s, "kernel_init = normal(stddev = -1)",
+                     "dense: 'kernel_init': initializer 'normal': 'stddev' is "
+                     "-1, expected 0 or more"));
+  s = "_y = dense(flat, 3, kernel_init = uniform(low = 1, high = -0.5))";
+  EXPECT_EQ(errorsOf(s),
+            expected(s, "kernel_init = uniform(low = 1, high = -0.5)",
+                     "dense: 'kernel_init': initializer 'uniform': 'low' is 1 "
+                     "and 'high' is -0.5, expected low <= high"));
+  s = "_y = dense(flat, 3, kernel_init = constant(1e39))";
+  EXPECT_EQ(
+      errorsOf(s),
+      expected(s, "dense",
+               "dense: 'kernel_init': 1e+39 does not fit a tensor of f32"));
+  s = "_y = leaky_relu(flat, -1e39)";
+  EXPECT_EQ(
+      errorsOf(s),
+      expected(s, "leaky_relu",
+               "leaky_relu: 'slope': -1e+39 does not fit a tensor of f32"));
+  s = "input wide : f64[batch, 3]; _y = leaky_relu(wide, 1e39)";
+  EXPECT_EQ(errorsOf(s).find("error"), std::string::npos);
+  s = "_y = sum(flat, axis = [])";
+  EXPECT_EQ(errorsOf(s),
+            expected(s, "axis = []",
+                     "sum: 'axis': expected all, an axis or a list of axes, "
+                     "got []"));
+}
+
 TEST(CallErrors, WrongWords) {
   std::string s = "_y = conv2d(image, 2, 3, padding = smae)";
   EXPECT_EQ(errorsOf(s), expected(s, "padding = smae",
@@ -315,6 +345,9 @@ TEST(CallErrors, Training) {
   EXPECT_EQ(errorsOf(s),
             expected(s, "lr = \"fast\"",
                      "adam: 'lr': expected a number, got \"fast\""));
+  s = "loss mean(flat); train sgd(lr = 0.5, nesterov = true)";
+  EXPECT_EQ(errorsOf(s),
+            expected(s, "sgd", "sgd: nesterov needs a momentum above 0"));
   // What failed before is not mentioned again.
   s = "loss mean(flat); train adam(lr = fast)";
   EXPECT_EQ(errorsOf(s), expected(s, "fast", "undefined name 'fast'"));

@@ -160,6 +160,7 @@ TEST(WriteFm, EveryOptimizerRoundTrips) {
               std::string::npos);
     for (const auto &parameter : op.parameters) {
       std::string argument =
+          (parameter.name == "nesterov" ? "momentum = 0.5, " : "") +
           parameter.name + " = " + candidates(parameter).front();
       EXPECT_NE(roundTrip(text(op.name + "(" + argument + ")"))
                     .find(op.name + "(" + argument + ")"),
@@ -174,8 +175,8 @@ TEST(WriteFm, EveryInitializerRoundTrips) {
       continue;
     std::string arguments;
     for (const auto &parameter : init.parameters)
-      arguments +=
-          (arguments.empty() ? "" : ", ") + parameter.name + " = -0.75";
+      arguments += (arguments.empty() ? "" : ", ") + parameter.name +
+                   (arguments.empty() ? " = -0.75" : " = 0.75");
     std::string value =
         init.name + (arguments.empty() ? "" : "(" + arguments + ")");
     roundTrip(model("dense(a, 2, kernel_init = " + value +
@@ -260,7 +261,7 @@ model siamese(batch = 8) {
   output d
   loss   error = mean(d)
   train only tower.*.*, **.bias, tower_2.dense_1.kernel
-  train sgd(lr = 0.5, nesterov = true)
+  train sgd(lr = 0.5, momentum = 0.25, nesterov = true)
 }
 )");
   for (const char *expected :
@@ -269,7 +270,7 @@ model siamese(batch = 8) {
         "name = \"tower_2.dense_2\"", "name = \"shared\"",
         " = dense(add_5, 4)\n",
         "train only tower.*.*, **.bias, tower_2.dense_1.kernel\n",
-        "train sgd(lr = 0.5, nesterov = true)\n"})
+        "train sgd(lr = 0.5, momentum = 0.25, nesterov = true)\n"})
     EXPECT_NE(written.find(expected), std::string::npos) << expected << "\nin\n"
                                                          << written;
 }
