@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <map>
 #include <mutex>
-#include <set>
 #include <sys/mman.h>
 #include <unistd.h>
 

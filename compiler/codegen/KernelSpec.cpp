@@ -3,6 +3,7 @@
 
 #include "compiler/ir/RowPitch.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fm::codegen {

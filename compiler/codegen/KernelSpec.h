@@ -138,8 +138,8 @@ struct Buffer {
   /// whose memory this is, read where it has been written; or -1.
   int aliasOf = -1;
   /// It lies in the L2, before and after: of a strip's kernel, what is made, or
-  /// read for the last time, by another one in the same run of strips; or all that
-  /// an entry touches lies there.
+  /// read for the last time, by another one in the same run of strips; or all
+  /// that an entry touches lies there, and threads do not share the kernel.
   bool nearby = false;
 };
 

@@ -184,6 +184,7 @@ KernelSpec copyKernel(const Buffer &from,
   spec.name = "copy";
   spec.inputs.push_back(from);
   spec.inputs[0].name = "in0";
+  spec.inputs[0].nearby = false; // equal copies are one, wherever they lie
   auto load = std::make_shared<Expr>();
   load->op = Op::Load;
   load->type = from.type;
@@ -205,6 +206,7 @@ KernelSpec copyKernel(const Buffer &from,
   output.buffer.dims = dims;
   output.buffer.offset = 0;
   output.buffer.external = false;
+  output.buffer.nearby = false;
   spec.outputs.push_back(output);
   return spec;
 }

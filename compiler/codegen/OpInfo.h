@@ -6,6 +6,7 @@
 
 namespace fm::codegen {
 
+/// "f32", say.
 const char *nameOf(ScalarType type);
 
 /// As a dump and messages show an operation.

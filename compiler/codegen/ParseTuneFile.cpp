@@ -1,6 +1,7 @@
 //===- ParseTuneFile.cpp - What a file of choices says --------------------===//
 #include "compiler/codegen/TuneFile.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 

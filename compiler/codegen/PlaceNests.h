@@ -3,6 +3,7 @@
 #define FM_COMPILER_CODEGEN_PLACENESTS_H
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/codegen/NestRegions.h"

@@ -72,8 +72,9 @@ private:
     return wishes;
   }
 
-  /// All that an entry of a small network touches stays in the L2: of one core, so
-  /// that it is not for kernels that others take part in.
+  /// All that an entry of a small network touches stays in the L2. The L2 is one
+  /// core's: kernels that threads share are left out. (One behind them reads what
+  /// other cores have made, which it does with any tile.)
   void markSmallEntries() {
     if (!machine)
       return;
@@ -91,20 +92,27 @@ private:
       known = std::max(known, size);
     };
     for (const PlannedCall &each : planned)
-      forEachBuffer(each, touch);
+      if (!each.derived) // seldom called, and by any entry
+        forEachBuffer(each, touch);
     for (size_t e = 0; e < touched.size(); ++e)
       for (const auto &[place, size] : touched[e])
         bytes[e] += size;
+    std::map<std::string, bool> known;
     for (PlannedCall &each : planned)
-      if (bytes[each.entry] <= machine->l2Bytes && !isShared(each.spec))
+      if (!each.derived && bytes[each.entry] <= machine->l2Bytes && !isShared(each.spec, known))
         forEachBuffer(each, [](PlannedCall &, size_t, Buffer &buffer) { buffer.nearby = true; });
   }
 
-  /// Whether threads share the loops of a kernel.
-  bool isShared(const KernelSpec &spec) const {
-    const Plan plan = planKernel(scheduledForm(spec, *machine), *machine);
-    return std::any_of(plan.groups.begin(), plan.groups.end(),
-                       [](const Group &group) { return group.nests[0].choice.parallelLoops > 0; });
+  /// Whether threads share the loops of a kernel, as it is planned by itself.
+  /// `known`: of kernels, by what they compute.
+  bool isShared(const KernelSpec &spec, std::map<std::string, bool> &known) const {
+    auto [it, isNew] = known.try_emplace(toString(spec), false);
+    if (isNew) {
+      const Plan plan = planKernel(scheduledForm(spec, *machine), *machine);
+      it->second = std::any_of(plan.groups.begin(), plan.groups.end(),
+                               [](const Group &group) { return group.nests[0].choice.parallelLoops > 0; });
+    }
+    return it->second;
   }
 
   /// Calls `visit` with a call, the number of a place, and the buffer that lies there.

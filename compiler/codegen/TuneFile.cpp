@@ -172,11 +172,15 @@ uint64_t hashOf(const std::string &text) {
 uint64_t kernelKey(const KernelSpec &spec) {
   KernelSpec neutral = spec;
   neutral.name = "kernel";
-  // Other layers decide how far apart samples lie.
-  for (Buffer &buffer : neutral.inputs)
+  // Other layers decide how far apart samples lie, and in which cache.
+  auto forget = [](Buffer &buffer) {
     packSamples(buffer);
+    buffer.nearby = false;
+  };
+  for (Buffer &buffer : neutral.inputs)
+    forget(buffer);
   for (Output &output : neutral.outputs)
-    packSamples(output.buffer);
+    forget(output.buffer);
   return hashOf(toString(neutral));
 }
 

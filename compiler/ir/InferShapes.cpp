@@ -3,6 +3,8 @@
 #include "compiler/ir/Support.h"
 
 #include <cmath>
+#include <limits>
+#include <map>
 
 using namespace mlir;
 

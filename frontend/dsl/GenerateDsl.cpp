@@ -141,11 +141,11 @@ void Generator::function(const OpSignature &signature, bool isStage) {
                  (isOptional ? "options." : "") + parameter.name + ")}";
     if (isOptional)
       continue;
-    std::string type =
-        parameter.isVariadic() ? "const std::vector<Tensor> &"
-        : parameter.isTensor()         ? tensorType
-        : parameter.type == "ints"    ? "const Ints &"
-                                      : typeOf(parameter.type) + " ";
+    std::string type = parameter.isVariadic() ? "const std::vector<Tensor> &"
+                       : parameter.isTensor() ? tensorType
+                       : parameter.type == "ints"
+                           ? "const Ints &"
+                           : typeOf(parameter.type) + " ";
     parameters += type + parameter.name + ", ";
   }
   if (hasOptions)

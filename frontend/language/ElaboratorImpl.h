@@ -67,7 +67,7 @@ private:
   bool deeper(const Range &range);
   void stop(const Range &range, const std::string &message);
 
-  // Definitions, types (Elaborator.cpp).
+  // Definitions, types (Elaborator.cpp), parameters (ElaborateParameters.cpp).
   bool collectDefinitions();
   void model(const ast::Definition &model,
              const std::vector<Override> &overrides);

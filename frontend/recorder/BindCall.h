@@ -2,6 +2,10 @@
 #ifndef FM_FRONTEND_RECORDER_BINDCALL_H
 #define FM_FRONTEND_RECORDER_BINDCALL_H
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "frontend/recorder/Diagnostics.h"
 #include "frontend/recorder/Recorder.h"
 

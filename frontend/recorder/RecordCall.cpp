@@ -1,7 +1,7 @@
 //===- RecordCall.cpp - One call of an op --------------------------------===//
 //
-// Binds arguments to the op's signature, converts them, makes the parameters of
-// a layer, infers the result's type. Every mistake in a call is reported.
+// Makes operands of what was bound to the op's signature, and the parameters of
+// a layer, and infers the result's type. Every mistake in a call is reported.
 //
 //===----------------------------------------------------------------------===//
 
@@ -114,7 +114,8 @@ static TypedAttr numberOf(Type element, const Value &value) {
   return IntegerAttr::get(element, whole);
 }
 
-/// A number in an attribute that is none of f32, if there is one.
+/// A number in an attribute that f32 has not: it is infinite there, or 0,
+/// which an epsilon must not be.
 static std::optional<double> beyondF32(Attribute attribute) {
   SmallVector<double, 2> numbers;
   if (auto number = dyn_cast<FloatAttr>(attribute))
@@ -122,7 +123,7 @@ static std::optional<double> beyondF32(Attribute attribute) {
   if (auto init = dyn_cast<ir::InitAttr>(attribute))
     numbers = {init.getA().getValueAsDouble(), init.getB().getValueAsDouble()};
   for (double number : numbers)
-    if (!std::isfinite(float(number)))
+    if (!std::isfinite(float(number)) || (number != 0 && float(number) == 0))
       return number;
   return std::nullopt;
 }
@@ -204,14 +205,20 @@ Tensor Recorder::call(const std::string &op,
   auto attributes = attributesOf(context, s.diagnostics, *signature, call);
   if (silent || bad || !attributes)
     return {};
-  if (element && element.isF32())
-    for (NamedAttribute attribute : *attributes)
-      if (auto number = beyondF32(attribute.getValue())) {
-        s.diagnostics.error(loc, op + ": '" + attribute.getName().str() +
-                                     "': " + ir::shortNumber(*number) +
-                                     " does not fit a tensor of f32");
-        return {};
-      }
+  for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
+    Attribute attribute = attributes->get(parameter.name);
+    if (!attribute || !element || !element.isF32())
+      continue;
+    if (auto number = beyondF32(attribute)) {
+      s.diagnostics.error(
+          call.given[i].empty() ? loc : call.given[i].front()->location,
+          op + ": '" + parameter.name + "': " + ir::shortNumber(*number) +
+              " does not fit a tensor of f32");
+      bad = true;
+    }
+  }
+  if (bad)
+    return {};
   mlir::Location location = s.locate(loc);
   if (!element && !numbers.empty()) {
     s.diagnostics.error(loc, op + ": needs a tensor, got numbers only");

@@ -2,6 +2,10 @@
 #include "frontend/recorder/BindCall.h"
 #include "frontend/recorder/RecorderImpl.h"
 
+#include "compiler/ir/Support.h"
+
+#include "llvm/ADT/StringExtras.h"
+
 using namespace mlir;
 
 namespace fm {
@@ -26,7 +30,16 @@ constexpr OptionRange kOptionRanges[] = {
      "0 or positive, in the range of f32"},
 };
 
-/// An error for each option out of range; where it was written, else at `loc`.
+/// Where an option was written, else `loc`.
+Location whereGiven(const std::vector<Argument> &arguments,
+                    const std::string &option, const Location &loc) {
+  for (const Argument &argument : arguments)
+    if (argument.name == option)
+      return argument.location;
+  return loc;
+}
+
+/// An error for each option out of range.
 bool inRange(Diagnostics &diagnostics, const std::string &optimizer,
              mlir::DictionaryAttr options,
              const std::vector<Argument> &arguments, const Location &loc) {
@@ -36,17 +49,12 @@ bool inRange(Diagnostics &diagnostics, const std::string &optimizer,
     if (!option)
       continue;
     double value = option.getValueAsDouble();
-    if ((range.aboveLow ? value > range.low : value >= range.low) &&
+    if ((range.aboveLow ? float(value) > range.low : value >= range.low) &&
         value < range.high)
       continue;
-    Location at = loc;
-    for (const Argument &argument : arguments)
-      if (argument.name == range.name)
-        at = argument.location;
-    char text[64];
-    std::snprintf(text, sizeof text, "%.9g", value);
-    diagnostics.error(at, optimizer + ": " + range.name + " is " + text +
-                              ", expected " + range.text);
+    diagnostics.error(whereGiven(arguments, range.name, loc),
+                      optimizer + ": " + range.name + " is " +
+                          ir::shortNumber(value) + ", expected " + range.text);
     good = false;
   }
   return good;
@@ -85,9 +93,11 @@ void Recorder::train(const std::string &optimizer,
   if (!options || !inRange(s.diagnostics, optimizer, *options, arguments, loc))
     return;
   auto nesterov = options->getAs<BoolAttr>("nesterov");
-  if (nesterov && nesterov.getValue() &&
-      options->getAs<FloatAttr>("momentum").getValueAsDouble() == 0) {
-    s.diagnostics.error(loc, optimizer + ": nesterov needs a momentum above 0");
+  auto momentum = options->getAs<FloatAttr>("momentum");
+  if (nesterov && nesterov.getValue() && momentum &&
+      momentum.getValueAsDouble() == 0) {
+    s.diagnostics.error(whereGiven(arguments, "nesterov", loc),
+                        optimizer + ": nesterov needs a momentum above 0");
     return;
   }
   s.builder.create<ir::ModelTrainOp>(s.locate(loc), optimizer, *options,

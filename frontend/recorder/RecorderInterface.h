@@ -74,13 +74,14 @@ struct Argument {
 struct OpSignature {
   struct Parameter {
     std::string name;
-    bool isTensor() const { return type.rfind("tensor", 0) == 0; }
-    bool isVariadic() const { return type == "tensor..."; }
-
     std::string type; ///< "tensor", "tensor...", "int", "float", "bool",
                       ///< "pair", "ints", "init", "enum(valid|same)", ...
     std::string defaultValue; ///< as written in .fm; "" with `required`
     bool required = true;
+
+    bool isTensor() const { return type.rfind("tensor", 0) == 0; }
+    /// Takes any number of tensors.
+    bool isVariadic() const { return type == "tensor..."; }
   };
   std::string name;
   std::string summary;

@@ -1,4 +1,5 @@
-//===- ReservedNames.h - Names that a generated header cannot use ------------===//
+//===- ReservedNames.h - Names that a generated header cannot use
+//------------===//
 #ifndef FM_FRONTEND_RECORDER_RESERVEDNAMES_H
 #define FM_FRONTEND_RECORDER_RESERVEDNAMES_H
 

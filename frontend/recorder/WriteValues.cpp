@@ -4,6 +4,7 @@
 #include "compiler/ir/Dialect.h"
 
 #include <charconv>
+#include <limits>
 
 using namespace mlir;
 

@@ -1,4 +1,6 @@
 //===- ReaderTest.cpp - Files, and whatever may be in them ----------------===//
+#include <unistd.h>
+
 #include "tests/frontend/LanguageTest.h"
 #include "tests/support/Files.h"
 
