@@ -289,8 +289,7 @@ private:
     kernel->nests.push_back(nest);
   }
 
-  // --- Words
-  // --------------------------------------------------------------------
+  // --- Words ---
 
   static std::pair<std::string, std::string> field(const Word &word) {
     const size_t equals = word.text.find('=');

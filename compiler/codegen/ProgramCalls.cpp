@@ -97,9 +97,9 @@ private:
     for (size_t e = 0; e < touched.size(); ++e)
       for (const auto &[place, size] : touched[e])
         bytes[e] += size;
-    std::map<std::string, bool> known;
+    std::map<std::string, bool> shared;
     for (PlannedCall &each : planned)
-      if (!each.derived && bytes[each.entry] <= machine->l2Bytes && !isShared(each.spec, known))
+      if (!each.derived && bytes[each.entry] <= machine->l2Bytes && !isShared(each.spec, shared))
         forEachBuffer(each, [](PlannedCall &, size_t, Buffer &buffer) { buffer.nearby = true; });
   }
 

@@ -1,4 +1,4 @@
-//===- ElaborateStatements.cpp - Statements to calls on the recorder -----===//
+//===- ElaborateStatements.cpp - Statements to calls on the recorder ------===//
 #include "frontend/language/ElaboratorImpl.h"
 
 namespace fm {

@@ -1,4 +1,4 @@
-//===- BindCall.cpp - Arguments of a call to the parameters of its op ----===//
+//===- BindCall.cpp - Arguments of a call to the parameters of its op -----===//
 #include "frontend/recorder/BindCall.h"
 
 #include "frontend/recorder/Arguments.h"

@@ -1,4 +1,4 @@
-//===- BindCall.h - Arguments of a call to the parameters of its op ------===//
+//===- BindCall.h - Arguments of a call to the parameters of its op -------===//
 #ifndef FM_FRONTEND_RECORDER_BINDCALL_H
 #define FM_FRONTEND_RECORDER_BINDCALL_H
 

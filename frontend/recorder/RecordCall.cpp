@@ -1,4 +1,4 @@
-//===- RecordCall.cpp - One call of an op --------------------------------===//
+//===- RecordCall.cpp - One call of an op ---------------------------------===//
 //
 // Makes operands of what was bound to the op's signature, and the parameters of
 // a layer, and infers the result's type. Every mistake in a call is reported.
@@ -133,7 +133,7 @@ Tensor Recorder::call(const std::string &op,
                       const Location &loc) {
   Impl &s = *state;
   MLIRContext *context = s.ownContext.get();
-  const OpSignature *signature = Recorder::findSignature(op);
+  const OpSignature *signature = findSignature(op);
   if (!signature) {
     std::vector<std::string> names;
     for (const OpSignature &candidate : signatures())
@@ -205,18 +205,18 @@ Tensor Recorder::call(const std::string &op,
   auto attributes = attributesOf(context, s.diagnostics, *signature, call);
   if (silent || bad || !attributes)
     return {};
-  for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
-    Attribute attribute = attributes->get(parameter.name);
-    if (!attribute || !element || !element.isF32())
-      continue;
-    if (auto number = beyondF32(attribute)) {
+  if (element && element.isF32())
+    for (auto [i, parameter] : llvm::enumerate(signature->parameters)) {
+      Attribute attribute = attributes->get(parameter.name);
+      auto number = attribute ? beyondF32(attribute) : std::nullopt;
+      if (!number)
+        continue;
       s.diagnostics.error(
           call.given[i].empty() ? loc : call.given[i].front()->location,
           op + ": '" + parameter.name + "': " + ir::shortNumber(*number) +
               " does not fit a tensor of f32");
       bad = true;
     }
-  }
   if (bad)
     return {};
   mlir::Location location = s.locate(loc);

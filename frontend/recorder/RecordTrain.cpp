@@ -1,4 +1,4 @@
-//===- RecordTrain.cpp - The optimizer of a model ------------------------===//
+//===- RecordTrain.cpp - The optimizer of a model -------------------------===//
 #include "frontend/recorder/BindCall.h"
 #include "frontend/recorder/RecorderImpl.h"
 
@@ -72,7 +72,7 @@ void Recorder::train(const std::string &optimizer,
     return;
   }
   s.trainLocation = loc;
-  const OpSignature *signature = Recorder::findSignature(optimizer);
+  const OpSignature *signature = findSignature(optimizer);
   if (!signature || signature->category != "optimizer") {
     std::vector<std::string> names;
     for (const OpSignature &candidate : signatures())

@@ -1,4 +1,4 @@
-//===- WriteFm.cpp - A recorded model as `.fm` text ----------------------===//
+//===- WriteFm.cpp - A recorded model as `.fm` text -----------------------===//
 //
 // One statement a value, chains of ops with one user each as pipes. Variables
 // are called after their layer or their op, outputs by their own names.

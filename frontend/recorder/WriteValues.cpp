@@ -1,4 +1,4 @@
-//===- WriteValues.cpp - Numbers and arguments as `.fm` text -------------===//
+//===- WriteValues.cpp - Numbers and arguments as `.fm` text --------------===//
 #include "frontend/recorder/WriteValues.h"
 
 #include "compiler/ir/Dialect.h"

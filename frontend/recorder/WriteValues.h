@@ -1,4 +1,4 @@
-//===- WriteValues.h - Numbers and arguments as `.fm` text ---------------===//
+//===- WriteValues.h - Numbers and arguments as `.fm` text ----------------===//
 #ifndef FM_FRONTEND_RECORDER_WRITEVALUES_H
 #define FM_FRONTEND_RECORDER_WRITEVALUES_H
 

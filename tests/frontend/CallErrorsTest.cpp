@@ -154,6 +154,12 @@ TEST(CallErrors, NumbersOutOfRange) {
       errorsOf(s),
       expected(s, "-1e39",
                "leaky_relu: 'slope': -1e+39 does not fit a tensor of f32"));
+  // It would be 0.
+  s = "_y = layer_norm(flat, epsilon = 1e-50)";
+  EXPECT_EQ(
+      errorsOf(s),
+      expected(s, "epsilon = 1e-50",
+               "layer_norm: 'epsilon': 1e-50 does not fit a tensor of f32"));
   s = "input wide : f64[batch, 3]; _y = leaky_relu(wide, 1e39)";
   EXPECT_EQ(errorsOf(s).find("error"), std::string::npos);
   s = "_y = sum(flat, axis = [])";
@@ -345,6 +351,11 @@ TEST(CallErrors, Training) {
   EXPECT_EQ(errorsOf(s),
             expected(s, "lr = \"fast\"",
                      "adam: 'lr': expected a number, got \"fast\""));
+  s = "loss mean(flat); train adam(epsilon = 1e-50)";
+  EXPECT_EQ(errorsOf(s),
+            expected(s, "epsilon = 1e-50",
+                     "adam: epsilon is 1e-50, expected positive, in the range "
+                     "of f32"));
   s = "loss mean(flat); train sgd(lr = 0.5, nesterov = true)";
   EXPECT_EQ(errorsOf(s), expected(s, "nesterov = true",
                                   "sgd: nesterov needs a momentum above 0"));
